@@ -1,0 +1,107 @@
+/**
+ * What a site's tables must do: consistent reads, and conditional writes over several items, all or none.
+ *
+ * The shape is that of DynamoDB, reduced to what the protocol uses. An item is a flat map of scalars under a partition
+ * key and a sort key; sort keys order the items of a partition. An item that carries `indexPk` and `indexSk` (strings)
+ * also stands in the secondary index, which decides nothing.
+ */
+
+export interface Key {
+  readonly pk: string;
+  readonly sk: string;
+}
+
+export type Scalar = string | number | boolean | Uint8Array;
+export type Item = Readonly<Record<string, Scalar>>;
+
+export interface Row {
+  readonly key: Key;
+  readonly item: Item;
+}
+
+export interface Comparison {
+  readonly attribute: string;
+  readonly is: '=' | '<' | '<=' | '>' | '>=';
+  /** Compared with an attribute of the same type; a missing attribute satisfies no comparison. */
+  readonly value: string | number | boolean;
+}
+
+/** `absent`, or an item that satisfies every comparison (`[]`: it exists). */
+export type Clause = 'absent' | readonly Comparison[];
+
+/** A write goes ahead when one of its clauses holds; without clauses it always does. */
+export type Condition = readonly Clause[];
+
+export type Write =
+  | { readonly kind: 'put'; readonly key: Key; readonly item: Item; readonly when?: Condition }
+  | { readonly kind: 'delete'; readonly key: Key; readonly when?: Condition }
+  | { readonly kind: 'check'; readonly key: Key; readonly when: Condition };
+
+export interface RangeQuery {
+  readonly pk: string;
+  /** Sort keys `from ≤ sk`, default: all. */
+  readonly from?: string;
+  /** Sort keys `sk < to`, default: all. */
+  readonly to?: string;
+  /** Continue behind this sort key (before it when `reverse`). */
+  readonly after?: string;
+  readonly reverse?: boolean;
+  /** At most this many rows, 1 to 1,000. @default 1000 */
+  readonly limit?: number;
+}
+
+export interface RowPage {
+  readonly rows: readonly Row[];
+  /** Give this as `after` to go on; absent at the end. */
+  readonly next?: string;
+}
+
+export interface Tables {
+  /** The most items one transaction may name (100 on DynamoDB). */
+  readonly maxItems: number;
+  /** The largest item, in bytes of its attributes' names and values (400 KB on DynamoDB). */
+  readonly maxItemBytes: number;
+
+  /**
+   * All writes or none; when the promise resolves they are durable. No key may be named twice.
+   *
+   * @throws ConditionFailed where conditions do not hold: nothing was written
+   * @throws WriteConflict where another transaction holds an item: nothing was written
+   * @throws PortThrottled nothing was written
+   * @throws PortUnavailable the outcome is unknown
+   */
+  transact(writes: readonly Write[]): Promise<void>;
+
+  /**
+   * Independent writes of single items, each conditional by itself. Answers for each whether its condition held.
+   *
+   * @throws PortUnavailable the outcome of each is unknown
+   */
+  writeEach(writes: readonly Write[]): Promise<readonly boolean[]>;
+
+  /** Consistent reads of any number of items, in the order of the keys. */
+  get(keys: readonly Key[]): Promise<readonly (Item | undefined)[]>;
+
+  /** A consistent read of a range of one partition, in the order of the sort keys. */
+  query(range: RangeQuery): Promise<RowPage>;
+
+  /** The same over the secondary index: `pk` and the bounds are those of `indexPk` and `indexSk`. May lag on AWS. */
+  queryIndex(range: RangeQuery): Promise<RowPage>;
+}
+
+/** Thrown by `transact` where conditions do not hold. */
+export class ConditionFailed extends Error {
+  /** Index of each write whose condition did not hold, with the item as it stands (absent: there is none). */
+  readonly failed: ReadonlyMap<number, Item | undefined>;
+
+  constructor(failed: ReadonlyMap<number, Item | undefined>) {
+    super(`condition not met by ${failed.size} write(s)`);
+    this.name = 'ConditionFailed';
+    this.failed = failed;
+  }
+}
+
+/** Another transaction was writing one of the items: nothing was written, try again. */
+export class WriteConflict extends Error {
+  override readonly name = 'WriteConflict';
+}
