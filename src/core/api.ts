@@ -63,14 +63,7 @@ export interface BeginRequest {
 }
 
 export type MirrorStatus =
-  | 'pooled'
-  | 'creating'
-  | 'joining'
-  | 'in-sync'
-  | 'behind'
-  | 'failed'
-  | 'reconciling'
-  | 'retired';
+  'pooled' | 'creating' | 'joining' | 'in-sync' | 'behind' | 'failed' | 'reconciling' | 'retired';
 
 export interface MirrorStreamMetadata {
   readonly stream: string;
@@ -113,7 +106,11 @@ export interface TransactionLogEntry {
   readonly reason?: string;
   readonly streams: readonly string[];
   readonly shards: readonly { readonly site: string; readonly stream: string; readonly shardId: string }[];
-  readonly events: readonly (EventIn & { readonly number: number; readonly digest: string; readonly version?: number })[];
+  readonly events: readonly (EventIn & {
+    readonly number: number;
+    readonly digest: string;
+    readonly version?: number;
+  })[];
   readonly startedAt: string;
   readonly decidedAt?: string;
   readonly committedAt?: string;
@@ -248,14 +245,7 @@ export interface WholeTransactionPage {
 }
 
 export type IncidentKind =
-  | 'switchover'
-  | 'shrink'
-  | 'takeover'
-  | 'planned-move'
-  | 'unclean-takeover'
-  | 'return'
-  | 'join'
-  | 'failback';
+  'switchover' | 'shrink' | 'takeover' | 'planned-move' | 'unclean-takeover' | 'return' | 'join' | 'failback';
 
 export interface Incident {
   readonly id: string;
@@ -376,7 +366,9 @@ export interface Service {
   commit(id: string, request: { readonly digests: readonly string[] }): Promise<CommitAnswer>;
   abort(id: string, request: { readonly reason?: string }): Promise<AbortAnswer>;
   commitOnce(request: CommitRequest): Promise<CommitAnswer>;
-  commitBatch(request: { readonly commits: readonly CommitRequest[] }): Promise<{ readonly results: readonly BatchResult[] }>;
+  commitBatch(request: {
+    readonly commits: readonly CommitRequest[];
+  }): Promise<{ readonly results: readonly BatchResult[] }>;
   getRoute(): Promise<RouteAnswer>;
   listStreams(): Promise<{ readonly streams: readonly StreamAnswer[] }>;
   getStream(name: string): Promise<StreamAnswer>;

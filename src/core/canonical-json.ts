@@ -21,7 +21,8 @@ function write(value: unknown, depth: number): string {
     case 'string':
       return writeString(value);
     case 'number':
-      if (!Number.isFinite(value)) throw new LockstepError('InvalidRequest', 'data: JSON has no infinite numbers and no NaN');
+      if (!Number.isFinite(value))
+        throw new LockstepError('InvalidRequest', 'data: JSON has no infinite numbers and no NaN');
       return JSON.stringify(value);
     case 'boolean':
       return value ? 'true' : 'false';
@@ -36,7 +37,8 @@ function write(value: unknown, depth: number): string {
 }
 
 function writeString(text: string): string {
-  if (!text.isWellFormed()) throw new LockstepError('InvalidRequest', 'data: a string holds half a surrogate pair, which is not Unicode');
+  if (!text.isWellFormed())
+    throw new LockstepError('InvalidRequest', 'data: a string holds half a surrogate pair, which is not Unicode');
   return JSON.stringify(text);
 }
 

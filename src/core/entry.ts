@@ -1,0 +1,93 @@
+import { LockstepError } from './errors.js';
+import { type DecidedEvent, partName } from './event.js';
+import type { Replication, TransactionStatus } from './api.js';
+import type { Timestamp } from './timestamp.js';
+
+/**
+ * The log entry of a transaction and its life cycle.
+ *
+ * `open` stands at each site that holds a staged event of it and says what begin said, so that any site that becomes
+ * home knows the transaction. `committed` and `aborted` are decisions: final, and the same everywhere.
+ */
+export interface OpenEntry {
+  readonly id: string;
+  readonly status: 'open';
+  readonly streams: readonly string[];
+  readonly replication: Replication;
+  readonly startedAtMs: number;
+  readonly expiresAtMs: number;
+}
+
+export interface DecidedEntry {
+  readonly id: string;
+  readonly status: 'committed' | 'aborted';
+  /** The commit timestamp; for an abort, the timestamp of its decision. */
+  readonly at: Timestamp;
+  readonly streams: readonly string[];
+  readonly startedAtMs: number;
+  readonly expiresAtMs: number;
+  /** By number. Empty for an abort. */
+  readonly events: readonly DecidedEvent[];
+  /** Why it was aborted; `expired` when its time ran out. */
+  readonly reason?: string;
+  /** Set when it was decided anew after an unclean takeover: the timestamp of the decision that it takes over. */
+  readonly takenFrom?: Timestamp;
+}
+
+export type Entry = OpenEntry | DecidedEntry;
+
+/** Why an abort that nobody asked for was decided. */
+export const EXPIRED = 'expired';
+
+/** From each status, where it may go. What is decided stays decided. */
+export const TRANSITIONS: Readonly<Record<TransactionStatus | 'new', readonly TransactionStatus[]>> = {
+  new: ['open', 'committed', 'aborted'],
+  open: ['open', 'committed', 'aborted'],
+  committed: [],
+  aborted: [],
+};
+
+/** @throws Error where the life cycle has no such step: a mistake in the program, never in a request */
+export function assertTransition(from: TransactionStatus | 'new', to: TransactionStatus): void {
+  if (!TRANSITIONS[from].includes(to)) throw new Error(`a transaction does not go from ${from} to ${to}`);
+}
+
+export function isDecided(entry: Entry): entry is DecidedEntry {
+  return entry.status !== 'open';
+}
+
+/** One part: the events of a transaction for one (stream, key), which is one record. */
+export interface Part {
+  readonly stream: string;
+  readonly key: string;
+  readonly events: readonly DecidedEvent[];
+}
+
+/** The parts of a transaction, in the order of their first events. */
+export function partsOf(events: readonly DecidedEvent[]): readonly Part[] {
+  if (events.length === 1) {
+    const [only] = events as [DecidedEvent];
+    return [{ stream: only.stream, key: only.key, events }];
+  }
+  const parts = new Map<string, { stream: string; key: string; events: DecidedEvent[] }>();
+  for (const event of events) {
+    const name = partName(event.stream, event.key);
+    const part = parts.get(name);
+    if (part) part.events.push(event);
+    else parts.set(name, { stream: event.stream, key: event.key, events: [event] });
+  }
+  return [...parts.values()];
+}
+
+/** The refusal that a request for an open transaction gets when it is decided already. */
+export function refusalFor(entry: DecidedEntry): LockstepError {
+  if (entry.status === 'committed') {
+    return new LockstepError('TransactionCommitted', `transaction ${entry.id} is committed; begin another one`);
+  }
+  return entry.reason === EXPIRED
+    ? new LockstepError('TransactionExpired', `transaction ${entry.id} expired and was aborted; begin another one`)
+    : new LockstepError(
+        'TransactionAborted',
+        `transaction ${entry.id} was aborted${entry.reason ? `: ${entry.reason}` : ''}`,
+      );
+}
