@@ -12,24 +12,16 @@ import { type Timestamp, isTimestamp, msOf, termOf, toIso } from './timestamp.js
  * rest is appended per site.
  */
 
-/** Extensions beside those that `EventOut` shows to readers. */
-interface RecordExtensions {
-  /** The commit timestamp, (term, hybrid clock), sortable. */
-  readonly clock: Timestamp;
-  readonly term: number;
-  /** How many events the transaction has, over all streams. */
-  readonly eventcount: number;
-  /** How many parts stand on which stream: `orders=2,payments=1`. */
-  readonly partsbystream: string;
-  /** The predecessor of a versioned event: `timestamp/transaction`. */
-  readonly after?: string;
-  /** The version vector, where one is kept: `east=3,west=1`. */
-  readonly vector?: string;
-  /** The decision that this one takes over after an unclean takeover. */
-  readonly takenfrom?: Timestamp;
-  /** All transactions at or below it stand on this stream at this site. */
-  readonly closed: Timestamp;
-}
+/*
+ * Extensions beside those that `EventOut` shows to readers:
+ *   clock          the commit timestamp, (term, hybrid clock), sortable; `term` repeats its first half as a number
+ *   eventcount     how many events the transaction has, over all streams
+ *   partsbystream  how many parts stand on which stream: `orders=2,payments=1`
+ *   after          the predecessor of a versioned event: `timestamp/transaction`
+ *   vector         the version vector, where one is kept: `east=3,west=1`
+ *   takenfrom      the decision that this one takes over after an unclean takeover
+ *   closed         all transactions at or below it stand on this stream at this site
+ */
 
 export const HEARTBEAT_TYPE = 'lockstep.heartbeat';
 
