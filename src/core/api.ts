@@ -44,6 +44,8 @@ export interface EventOut {
   /** From 1 per (stream, key), where versions are kept. */
   readonly version?: number;
   readonly committedat: string;
+  /** The commit timestamp, sortable: what `committedat` rounds to milliseconds. */
+  readonly clock: string;
   /** The `id` that the client gave. */
   readonly clientid?: string;
 }

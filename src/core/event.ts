@@ -146,3 +146,8 @@ export function checkTransactionSize(events: readonly PreparedEvent[]): void {
 export function partName(stream: string, key: string): string {
   return `${stream}/${key}`;
 }
+
+/** An event without its data: whoever gets it holds it staged, under the same digest. */
+export function isHeld(event: PreparedEvent): boolean {
+  return event.data === undefined && event.dataBase64 === undefined;
+}

@@ -237,6 +237,7 @@ function decodeEvent(members: Members): RecordEvent {
     parts: whole(members, 'parts'),
     ...(members['version'] === undefined ? {} : { version: whole(members, 'version') }),
     committedat: text(members, 'committedat'),
+    clock: stamp(members, 'clock'),
     ...(members['clientid'] === undefined ? {} : { clientid: text(members, 'clientid') }),
   };
   const after = members['after'] === undefined ? {} : { after: decodePredecessor(text(members, 'after')) };

@@ -1,0 +1,215 @@
+import type { Entry, DecidedEntry, OpenEntry } from './entry.js';
+import type { DecidedEvent, PreparedEvent } from './event.js';
+import { hash } from 'node:crypto';
+import { partName } from './event.js';
+import { spread } from './ids.js';
+import type { Item, Key } from './table.js';
+import { type Timestamp, clockAt, timestamp } from './timestamp.js';
+
+/**
+ * Where everything stands in a site's tables, and what it looks like there.
+ *
+ *   guard#{copy}           -                  what conditional writes check
+ *   tx#{id}                entry              the log entry
+ *   tx#{id}                chunk#{sum}#{n}    events that do not fit the entry
+ *   tx#{id}                event#{number}     a staged event
+ *   tx#{id}                client#{id}        which number a client's own id was given
+ *   mark#{bucket}          {id}               the transaction is open, or decided and not yet everywhere
+ *   version#{stream}/{key} -                  the last version of the key
+ *   backlog#{stream}       {timestamp}/{id}   committed, not yet on this site's replica
+ *   closed                 {stream}           how far this site's replica is closed
+ */
+
+export const bucketOf = (id: string, buckets: number): number => spread(id, buckets);
+
+export const guardKey = (copy: number): Key => ({ pk: `guard#${copy}`, sk: '-' });
+export const entryKey = (id: string): Key => ({ pk: transactionPk(id), sk: 'entry' });
+export const transactionPk = (id: string): string => `tx#${id}`;
+export const chunkKey = (id: string, sum: string, index: number): Key => ({
+  pk: transactionPk(id),
+  sk: `chunk#${sum}#${pad(index)}`,
+});
+export const stagedKey = (id: string, number: number): Key => ({ pk: transactionPk(id), sk: `event#${pad(number)}` });
+export const clientKey = (id: string, clientId: string): Key => ({ pk: transactionPk(id), sk: `client#${clientId}` });
+export const markPk = (bucket: number): string => `mark#${bucket}`;
+export const markKey = (id: string, buckets: number): Key => ({ pk: markPk(bucketOf(id, buckets)), sk: id });
+export const versionKey = (stream: string, key: string): Key => ({ pk: `version#${partName(stream, key)}`, sk: '-' });
+export const backlogPk = (stream: string): string => `backlog#${stream}`;
+export const backlogKey = (stream: string, at: Timestamp, id: string): Key => ({
+  pk: backlogPk(stream),
+  sk: `${at}/${id}`,
+});
+export const closedKey = (stream: string): Key => ({ pk: 'closed', sk: stream });
+
+const pad = (number: number): string => String(number).padStart(5, '0');
+
+// ---------------------------------------------------------------------------------------------------------- guard
+
+/** A copy of what a conditional write checks. `open`: decisions are taken here. */
+export interface Guard {
+  readonly term: number;
+  readonly epoch: number;
+  /** No transaction at or below it will be decided any more. */
+  readonly bar: Timestamp;
+  readonly open: boolean;
+}
+
+export const guardItem = (guard: Guard): Item => ({ ...guard });
+
+export function readGuard(item: Item): Guard {
+  return {
+    term: Number(item['term']),
+    epoch: Number(item['epoch']),
+    bar: String(item['bar']),
+    open: item['open'] === true,
+  };
+}
+
+// ----------------------------------------------------------------------------------------------------------- mark
+
+/** `open`: begun and not decided. `pending`: decided, not yet known to be everywhere; `epoch` is that of its writer. */
+export type Mark =
+  | { readonly id: string; readonly state: 'open'; readonly expiresAtMs: number }
+  | { readonly id: string; readonly state: 'pending'; readonly epoch: number; readonly at: Timestamp };
+
+export const openMark = (expiresAtMs: number): Item => ({ state: 'open', expiresAtMs });
+export const pendingMark = (epoch: number, at: Timestamp): Item => ({ state: 'pending', epoch, at });
+
+export function readMark(id: string, item: Item): Mark {
+  return item['state'] === 'open'
+    ? { id, state: 'open', expiresAtMs: Number(item['expiresAtMs']) }
+    : { id, state: 'pending', epoch: Number(item['epoch']), at: String(item['at']) };
+}
+
+// ---------------------------------------------------------------------------------------------------------- entry
+
+/** The events of an entry in text: in the item itself, or in chunks named by their sum where they are too long. */
+export interface EncodedEntry {
+  readonly item: Item;
+  readonly chunks: readonly { readonly key: Key; readonly item: Item }[];
+}
+
+/** Sorts open entries by when they began and decided ones by their timestamps, within their status. */
+export const indexPk = (status: Entry['status'], bucket: number): string => `${status}#${bucket}`;
+
+const eventsText = new WeakMap<readonly DecidedEvent[], string>();
+
+export function encodeEvents(events: readonly DecidedEvent[]): string {
+  let text = eventsText.get(events);
+  if (text === undefined) {
+    text = JSON.stringify(events);
+    eventsText.set(events, text);
+  }
+  return text;
+}
+
+/** @param buckets of the index @param maxBytes what an item may hold; more is chunked */
+export function encodeDecided(entry: DecidedEntry, buckets: number, maxBytes: number): EncodedEntry {
+  const { id, status, at, streams, startedAtMs, expiresAtMs, reason, takenFrom } = entry;
+  const text = encodeEvents(entry.events);
+  const base = {
+    status,
+    at,
+    streams: streams.join(','),
+    startedAtMs,
+    expiresAtMs,
+    indexPk: indexPk(status, bucketOf(id, buckets)),
+    indexSk: `${at}/${id}`,
+    ...(reason === undefined ? {} : { reason }),
+    ...(takenFrom === undefined ? {} : { takenFrom }),
+  };
+  // A character takes at most three bytes: short texts need no counting.
+  const room = maxBytes - 2048;
+  if (text.length * 3 <= room || Buffer.byteLength(text) <= room)
+    return { item: { ...base, events: text }, chunks: [] };
+  const sum = hash('sha256', text, 'hex').slice(0, 16);
+  const bytes = Buffer.from(text);
+  const chunks = [];
+  for (let from = 0; from < bytes.length; from += room) {
+    chunks.push({ key: chunkKey(id, sum, chunks.length), item: { bytes: bytes.subarray(from, from + room) } });
+  }
+  return { item: { ...base, chunks: chunks.length, sum }, chunks };
+}
+
+export function encodeOpen(entry: OpenEntry, buckets: number, next: number): Item {
+  const { id, streams, replication, startedAtMs, expiresAtMs } = entry;
+  return {
+    status: 'open',
+    streams: streams.join(','),
+    replication,
+    startedAtMs,
+    expiresAtMs,
+    next,
+    indexPk: indexPk('open', bucketOf(id, buckets)),
+    indexSk: `${timestamp(0, clockAt(startedAtMs))}/${id}`,
+  };
+}
+
+/** The keys of the chunks that an entry's item names; none where the events stand in the item. */
+export function chunkKeys(id: string, item: Item): readonly Key[] {
+  const chunks = Number(item['chunks'] ?? 0);
+  return Array.from({ length: chunks }, (_, index) => chunkKey(id, String(item['sum']), index));
+}
+
+/** @param chunks the items at `chunkKeys`, in their order */
+export function decodeEntry(id: string, item: Item, chunks: readonly (Item | undefined)[] = []): Entry {
+  const common = {
+    id,
+    streams: String(item['streams']).split(',').filter(Boolean),
+    startedAtMs: Number(item['startedAtMs']),
+    expiresAtMs: Number(item['expiresAtMs']),
+  };
+  if (item['status'] === 'open') {
+    return { ...common, status: 'open', replication: item['replication'] === 'at-commit' ? 'at-commit' : 'eager' };
+  }
+  const text = item['events'] === undefined ? joinChunks(id, chunks) : String(item['events']);
+  return {
+    ...common,
+    status: item['status'] === 'committed' ? 'committed' : 'aborted',
+    at: String(item['at']),
+    events: JSON.parse(text) as DecidedEvent[],
+    ...(item['reason'] === undefined ? {} : { reason: String(item['reason']) }),
+    ...(item['takenFrom'] === undefined ? {} : { takenFrom: String(item['takenFrom']) }),
+  };
+}
+
+function joinChunks(id: string, chunks: readonly (Item | undefined)[]): string {
+  const bytes = chunks.map((chunk) => chunk?.['bytes']);
+  if (!bytes.every((part) => part instanceof Uint8Array))
+    throw new Error(`transaction ${id} lacks a chunk of its events`);
+  return Buffer.concat(bytes).toString();
+}
+
+// --------------------------------------------------------------------------------------------------------- staged
+
+/** An uncommitted event as it stands at a site. */
+export interface StagedEvent extends PreparedEvent {
+  readonly number: number;
+  /** The term in which it was staged. */
+  readonly term: number;
+  /** The request that wrote it, and its place there: with it, a request of unknown outcome is repeated without harm. */
+  readonly request: string;
+}
+
+export function encodeStaged(event: StagedEvent): Item {
+  return { digest: event.digest, event: JSON.stringify(event) };
+}
+
+export function decodeStaged(item: Item): StagedEvent {
+  return JSON.parse(String(item['event'])) as StagedEvent;
+}
+
+// -------------------------------------------------------------------------------------------------------- version
+
+/** The last version of a (stream, key) and who wrote it. */
+export interface VersionItem {
+  readonly version: number;
+  readonly at: Timestamp;
+  readonly id: string;
+}
+
+export const versionItem = ({ version, at, id }: VersionItem): Item => ({ version, at, id });
+
+export function readVersion(item: Item): VersionItem {
+  return { version: Number(item['version']), at: String(item['at']), id: String(item['id']) };
+}

@@ -1,0 +1,57 @@
+import { z } from 'zod';
+
+const ms = (text: string, min: number, max: number, preset: number) =>
+  z.number().int().min(min).max(max).default(preset).describe(`${text} Milliseconds, ${min} to ${max}.`);
+const count = (text: string, min: number, max: number, preset: number) =>
+  z.number().int().min(min).max(max).default(preset).describe(`${text} ${min} to ${max}.`);
+
+/** Every option of a deployment, with unit, bounds and default. Unknown ones are refused. */
+export const optionsSchema = z.strictObject({
+  guardCopies: count('Copies of the guard that decisions spread over.', 1, 256, 16),
+  minInSync: count('A follower is only left while so many sites stay in sync.', 1, 5, 1),
+  deadlineMs: ms('Until a transaction expires that names no deadline.', 1000, 900_000, 60_000),
+  logRetentionMs: ms(
+    'How long decided entries, and with them identities, are kept.',
+    60_000,
+    31_536_000_000,
+    86_400_000,
+  ),
+  closePeriodMs: ms('How often the closed timestamp advances under traffic.', 20, 60_000, 1000),
+  heartbeatIdleMs: ms('How often an idle stream gets a heartbeat.', 100, 3_600_000, 10_000),
+  sweepPeriodMs: ms('How often what is left over is looked for.', 50, 600_000, 2000),
+  probePeriodMs: ms('How often a site probes home, and home its followers.', 20, 60_000, 400),
+  callTimeoutMs: ms('How long a call to another site may take.', 20, 30_000, 500),
+  failuresToOpen: count('So many failed calls in a row open a breaker.', 1, 100, 3),
+  errorRateToOpen: z.number().min(0.05).max(1).default(0.5).describe('Share of failed calls in the window, 0.05 to 1.'),
+  healthWindowMs: ms('Over which the error rate is taken.', 100, 600_000, 10_000),
+  halfOpenAfterMs: ms('How long an open breaker waits before it lets a probe through.', 10, 600_000, 500),
+  failbackAfterMs: ms(
+    'How long a returned replica must stay well before an automatic failback.',
+    0,
+    86_400_000,
+    60_000,
+  ),
+  readMarginMs: ms(
+    'How much earlier than its checkpoint a reader starts; twice the clock error allowed.',
+    100,
+    600_000,
+    10_000,
+  ),
+  arrivalMarginMs: ms(
+    'How long after the last put a closed timestamp is told: as coarse as arrival order is.',
+    0,
+    60_000,
+    0,
+  ),
+  decideAttempts: count('Rounds in which a decision is tried before the answer is Unavailable.', 1, 100, 12),
+  applyAttempts: count(
+    'Rounds in which a decision is brought everywhere before the answer is Undetermined.',
+    1,
+    100,
+    12,
+  ),
+  maxShards: count('The most shards of one replica.', 1, 10_000, 200),
+});
+
+export type Options = z.output<typeof optionsSchema>;
+export type OptionsInput = z.input<typeof optionsSchema>;

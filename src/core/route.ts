@@ -1,0 +1,167 @@
+/**
+ * The route: who decides, who must hold every decision, where each stream is read. One record in the control store,
+ * changed only by compare-and-set; every function here takes the record as it was read and answers the one to write, or
+ * why there is none to write. Nothing here depends on a clock.
+ */
+export interface Term {
+  readonly term: number;
+  readonly home: string;
+  readonly startedAtMs: number;
+  /** Set when no in-sync follower was left: what the site before knew alone may come back as conflicts. */
+  readonly unclean?: boolean;
+}
+
+export interface Route {
+  /** Rises when home moves. */
+  readonly term: number;
+  /** Rises with every change. */
+  readonly epoch: number;
+  readonly home: string;
+  readonly phase: 'serving' | 'taking-over';
+  /** Sites that hold every decision, home among them. */
+  readonly inSync: readonly string[];
+  /** Sites on their way back, each with the epoch that its joining began with: later decisions go to them too. */
+  readonly joining: Readonly<Record<string, number>>;
+  /** Where each stream is read. */
+  readonly active: Readonly<Record<string, string>>;
+  /** Every term so far, oldest first. */
+  readonly terms: readonly Term[];
+  /** Homes deposed by a takeover that is not finished: until it is, each may take home back. */
+  readonly deposed: readonly string[];
+}
+
+/** A change, or the reason why there is none. */
+export type RouteChange = { readonly route: Route } | { readonly refused: string };
+
+export function firstRoute(home: string, sites: readonly string[], startedAtMs: number): Route {
+  return {
+    term: 1,
+    epoch: 1,
+    home,
+    phase: 'serving',
+    inSync: [...sites],
+    joining: {},
+    active: {},
+    terms: [{ term: 1, home, startedAtMs }],
+    deposed: [],
+  };
+}
+
+/** Sites other than home that a decision must reach before anything of it stands on a stream. */
+export function followersOf(route: Route): readonly string[] {
+  return [...route.inSync.filter((site) => site !== route.home), ...Object.keys(route.joining)];
+}
+
+const changed = (route: Route, change: Partial<Route>): RouteChange => ({
+  route: { ...route, ...change, epoch: route.epoch + 1 },
+});
+
+/** Reads move to another replica of the stream, which must be level unless an operator forces it. */
+export function switchover(route: Route, stream: string, to: string): RouteChange {
+  if (route.active[stream] === to) return { refused: `${stream} is active at ${to} already` };
+  if (!route.inSync.includes(to)) return { refused: `${to} is not in sync` };
+  return changed(route, { active: { ...route.active, [stream]: to } });
+}
+
+/** A new stream becomes active somewhere. */
+export function activate(route: Route, stream: string, site: string): RouteChange {
+  if (route.active[stream] !== undefined) return { refused: `${stream} is active at ${route.active[stream]} already` };
+  return changed(route, { active: { ...route.active, [stream]: site } });
+}
+
+/** A follower is left: decisions no longer wait for it. */
+export function shrink(route: Route, site: string, minInSync: number): RouteChange {
+  if (site === route.home) return { refused: 'home cannot be left by a shrink, only by a takeover' };
+  if (route.joining[site] !== undefined) return dropJoining(route, site);
+  if (!route.inSync.includes(site)) return { refused: `${site} is not in sync` };
+  if (route.inSync.length - 1 < minInSync) return { refused: `fewer than ${minInSync} sites would be in sync` };
+  return changed(route, {
+    inSync: route.inSync.filter((other) => other !== site),
+    active: moveActive(route.active, (at) => at === site, route.home),
+  });
+}
+
+/** A site that has fenced and cleaned itself starts to receive every later decision. */
+export function startJoin(route: Route, site: string): RouteChange {
+  if (route.phase !== 'serving') return { refused: 'a takeover is under way' };
+  if (route.inSync.includes(site)) return { refused: `${site} is in sync already` };
+  if (route.joining[site] !== undefined) return { refused: `${site} is joining already` };
+  return changed(route, { joining: { ...route.joining, [site]: route.epoch + 1 } });
+}
+
+/** The site holds everything: only for the very joining that its copy began with. */
+export function finishJoin(route: Route, site: string, since: number): RouteChange {
+  if (route.phase !== 'serving') return { refused: 'a takeover is under way' };
+  if (route.joining[site] !== since) return { refused: `${site} is no longer in the joining of epoch ${since}` };
+  return changed(route, { inSync: [...route.inSync, site], joining: without(route.joining, site) });
+}
+
+/** A joining site that missed a decision has to begin again. */
+export function dropJoining(route: Route, site: string): RouteChange {
+  if (route.joining[site] === undefined) return { refused: `${site} is not joining` };
+  return changed(route, { joining: without(route.joining, site) });
+}
+
+/** What a takeover is: how the new home comes to be home. */
+export interface TakeoverRequest {
+  readonly to: string;
+  readonly startedAtMs: number;
+  /** A planned move: the old home stays in sync, and is fenced and adopted from like the others. */
+  readonly keepOldHome?: boolean;
+  /** Forced by an operator where no in-sync follower is left. */
+  readonly unclean?: boolean;
+}
+
+/** Step 1 of a takeover: a new term begins; nobody decides in it before `serve`. */
+export function takeOver(
+  route: Route,
+  { to, startedAtMs, keepOldHome = false, unclean = false }: TakeoverRequest,
+): RouteChange {
+  if (to === route.home) return { refused: `${to} is home already` };
+  const takingBack = route.phase === 'taking-over' && route.deposed.includes(to);
+  if (!route.inSync.includes(to) && !takingBack && !unclean) return { refused: `${to} is not in sync` };
+  if (keepOldHome && route.phase !== 'serving') return { refused: 'a takeover is under way' };
+  const kept = unclean ? [] : route.inSync.filter((site) => site !== to && (keepOldHome || site !== route.home));
+  const inSync = [to, ...kept];
+  const before = route.phase === 'taking-over' ? route.deposed : [];
+  const deposed = keepOldHome || unclean ? [] : [...before, route.home].filter((site) => site !== to);
+  const term = route.term + 1;
+  return changed(route, {
+    term,
+    home: to,
+    phase: 'taking-over',
+    inSync,
+    joining: {},
+    active: moveActive(route.active, (at) => !inSync.includes(at), to),
+    terms: [...route.terms, { term, home: to, startedAtMs, ...(unclean ? { unclean } : {}) }],
+    deposed,
+  });
+}
+
+/** Step 2, for a site that does not answer the fence: it is left behind. */
+export function leaveBehind(route: Route, site: string): RouteChange {
+  if (route.phase !== 'taking-over') return { refused: 'no takeover is under way' };
+  if (site === route.home || !route.inSync.includes(site)) return { refused: `${site} is not a follower in sync` };
+  return changed(route, {
+    inSync: route.inSync.filter((other) => other !== site),
+    active: moveActive(route.active, (at) => at === site, route.home),
+  });
+}
+
+/** Step 4: everything that was pending anywhere has been adopted everywhere; the new home may decide. */
+export function serve(route: Route, term: number): RouteChange {
+  if (route.phase !== 'taking-over' || route.term !== term) return { refused: `the takeover of term ${term} is over` };
+  return changed(route, { phase: 'serving', deposed: [] });
+}
+
+function moveActive(
+  active: Route['active'],
+  lost: (site: string) => boolean,
+  to: string,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(active).map(([stream, at]) => [stream, lost(at) ? to : at]));
+}
+
+function without(joining: Route['joining'], site: string): Route['joining'] {
+  return Object.fromEntries(Object.entries(joining).filter(([name]) => name !== site));
+}

@@ -1,0 +1,192 @@
+import type { Service } from '../core/api.js';
+import type { DecidedEntry, OpenEntry } from '../core/entry.js';
+import type { StagedEvent } from '../core/items.js';
+import type { Timestamp } from '../core/timestamp.js';
+
+/**
+ * What one site asks of another: one call, local work there, one answer. Every request that writes names the term of its
+ * writer; a site fenced to another term answers `stale`.
+ *
+ * Any call may fail as a port does: `PortUnavailable` means that nobody knows whether it was done, so every request can
+ * be repeated with the same effect.
+ */
+export interface MirrorAgent {
+  /** Answers where the site's tables work. */
+  probe(): Promise<ProbeAnswer>;
+
+  /** Whether this site gets answers from that one: so that one caller's trouble evicts nobody. */
+  sees(request: { readonly site: string }): Promise<boolean>;
+
+  /** Looks at the streams' definitions now: creates what is to be created here. */
+  tend(): Promise<void>;
+
+  /** Keeps uncommitted events, and what begin said, so that the site could go on with the transaction. */
+  stage(request: StageRequest): Promise<'staged' | 'stale'>;
+
+  /** Takes decisions into the log; puts their records too where it is the only follower. */
+  replicate(request: ReplicateRequest): Promise<ReplicateAnswer>;
+
+  /** Tells that all logs have these decisions: their records may be put. Answers the streams that lag behind. */
+  settle(request: {
+    readonly term: number;
+    readonly ids: readonly string[];
+  }): Promise<{ readonly behind: readonly string[] }>;
+
+  /** Tells that everything at or below the bar is decided and applied: marks go, the site's streams are closed. */
+  close(request: { readonly term: number; readonly bar: Timestamp }): Promise<CloseAnswer>;
+
+  /** Asks home to raise its bar to the present; answers it once all at or below it is applied. */
+  closeNow(): Promise<Timestamp>;
+
+  /** Shuts the guards and lifts them to this term. `stale`: they are higher already. */
+  fence(request: { readonly term: number }): Promise<'fenced' | 'stale'>;
+
+  /** Lets the guards demand at least this epoch of every decision; opens them when asked. */
+  raise(request: {
+    readonly term: number;
+    readonly epoch: number;
+    readonly open?: boolean;
+  }): Promise<'raised' | 'stale'>;
+
+  /** Decided here and not known to be everywhere. */
+  pending(request: {
+    readonly after?: string;
+  }): Promise<{ readonly entries: readonly MarkedEntry[]; readonly next?: string }>;
+
+  /** Takes decisions that another site had pending, while the guards are shut. */
+  adopt(request: {
+    readonly term: number;
+    readonly epoch: number;
+    readonly entries: readonly DecidedEntry[];
+  }): Promise<'adopted' | 'stale'>;
+
+  /** What the log here says of these ids. */
+  lookup(request: { readonly ids: readonly string[] }): Promise<readonly (LogLine | undefined)[]>;
+
+  /** Whole entries, with whether they are pending; at most a few MB an answer, the rest has to be asked for again. */
+  fetch(request: { readonly ids: readonly string[] }): Promise<readonly MarkedEntry[]>;
+
+  /** Open transactions with what is staged of them. */
+  stagings(request: {
+    readonly after?: string;
+  }): Promise<{ readonly open: readonly OpenTransaction[]; readonly next?: string }>;
+
+  /** The decided log between two timestamps, a line an entry, in their order. */
+  lines(request: { readonly from: Timestamp; readonly to: Timestamp; readonly limit: number }): Promise<LinePage>;
+
+  /** Digests over ranges of the log and of the streams here. */
+  digests(request: DigestRequest): Promise<DigestAnswer>;
+
+  /** A client's request, passed on to the site that can answer it. */
+  perform(request: ForwardedRequest): Promise<unknown>;
+}
+
+export interface ProbeAnswer {
+  readonly nowMs: number;
+  /** The term to which the site is fenced. */
+  readonly term: number;
+  /** Streams whose replica here is not level: records wait in its backlog, or it is still being created. */
+  readonly behind: readonly string[];
+}
+
+export interface StageRequest {
+  readonly term: number;
+  readonly entry: OpenEntry;
+  /** How many numbers home has given. */
+  readonly next: number;
+  readonly events: readonly StagedEvent[];
+}
+
+/** An event that the follower holds as staged goes without its data. */
+export interface ReplicateRequest {
+  readonly term: number;
+  readonly epoch: number;
+  readonly entries: readonly DecidedEntry[];
+  /** True where no other log has to wait: the records are put in the same call. */
+  readonly put: boolean;
+  /** The site is not complete yet: versions may leave gaps that its copying fills. */
+  readonly joining: boolean;
+}
+
+export type ReplicateOutcome =
+  | { readonly kind: 'logged' }
+  /** Held by digest, but not held here: send these numbers whole. */
+  | { readonly kind: 'missing'; readonly numbers: readonly number[] }
+  /** The versions do not follow on: a predecessor has to come first. */
+  | { readonly kind: 'early' }
+  | { readonly kind: 'stale' }
+  | { readonly kind: 'conflict' };
+
+export interface ReplicateAnswer {
+  readonly outcomes: readonly ReplicateOutcome[];
+  /** Streams here whose records wait in the backlog. */
+  readonly behind: readonly string[];
+  readonly nowMs: number;
+}
+
+export interface CloseAnswer {
+  readonly stale: boolean;
+  /** Streams here whose records wait in the backlog. */
+  readonly behind: readonly string[];
+  readonly nowMs: number;
+}
+
+export interface MarkedEntry {
+  readonly entry: DecidedEntry;
+  /** The epoch of its mark; absent when it is not pending. */
+  readonly markEpoch?: number;
+}
+
+/** What the log says of one transaction. */
+export interface LogLine {
+  readonly id: string;
+  readonly status: 'open' | 'committed' | 'aborted';
+  readonly at?: Timestamp;
+  /** SHA-256 over what was decided: equal lines are equal entries. */
+  readonly sum?: string;
+}
+
+export interface LinePage {
+  readonly lines: readonly LogLine[];
+  /** Go on from here; absent when `to` was reached. */
+  readonly next?: Timestamp;
+}
+
+export interface OpenTransaction {
+  readonly entry: OpenEntry;
+  readonly next: number;
+  readonly events: readonly StagedEvent[];
+}
+
+/** A range of keys on a stream within a time window: `from` exclusive, `to` inclusive; hashes in hexadecimal. */
+export interface Range {
+  readonly stream: string;
+  readonly from: Timestamp;
+  readonly to: Timestamp;
+  readonly hashFrom: string;
+  readonly hashTo: string;
+}
+
+export interface DigestRequest {
+  /** Windows of the whole log, borders ascending: digests of (0,1], (1,2], … */
+  readonly logWindows?: readonly Timestamp[];
+  /** Ranges of which both the log's and the stream's digest are asked. */
+  readonly ranges?: readonly Range[];
+}
+
+export interface DigestAnswer {
+  readonly logWindows: readonly string[];
+  readonly ranges: readonly { readonly log: string; readonly stream: string }[];
+}
+
+export type Operation = keyof Service;
+
+export interface ForwardedRequest {
+  readonly operation: Operation;
+  readonly args: readonly unknown[];
+}
+
+/** Reaches the mirror agents of the other sites. A call to one's own site stays local. */
+export interface Peers {
+  agent(site: string): MirrorAgent;
+}
