@@ -1,0 +1,53 @@
+import { type DecidedEntry, isDecided } from '../core/entry.js';
+import { backlogPk } from '../core/items.js';
+import { encodeRecords } from '../core/record.js';
+import { readEntries } from './log.js';
+import { offer } from './put.js';
+import { type Site, streamTarget } from './site.js';
+
+const PAGE = 200;
+/** Rounds per call; what is left is for the next one. */
+const MAX_PAGES = 1000;
+
+/**
+ * Drains the backlog of one of this site's replicas, in order. While its breaker is open this is the probe that notices
+ * the restore.
+ *
+ * @returns whether the replica is level
+ */
+export async function drainBacklog(site: Site, stream: string, { filling = false } = {}): Promise<boolean> {
+  if (site.refilling.has(stream)) return false;
+  for (let page = 0; page < MAX_PAGES; page += 1) {
+    const { rows } = await site.tables.query({ pk: backlogPk(stream), limit: PAGE });
+    if (rows.length === 0) {
+      if (site.behind.delete(stream)) site.note('stream is level', { stream });
+      return true;
+    }
+    site.behind.add(stream);
+    const waiting = site.registry.localReplica(stream)?.state === 'creating' && !filling;
+    if (waiting || !site.admits(streamTarget(stream))) return false;
+    const ids = [...new Set(rows.map(({ item }) => String(item['id'])))];
+    const entries = await readEntries(site, ids);
+    const items = entries.flatMap((entry) => (entry && isDecided(entry) ? [partsOn(site, stream, entry)] : []));
+    const refused = new Set((await offer(site, stream, items)).map(({ entry }) => entry.id));
+    const done = rows.filter(({ item }) => !refused.has(String(item['id'])));
+    await site.tables.writeEach(done.map(({ key }) => ({ kind: 'delete', key })));
+    if (refused.size > 0) return false;
+  }
+  return false;
+}
+
+function partsOn(site: Site, stream: string, entry: DecidedEntry) {
+  const records =
+    entry.status === 'committed'
+      ? encodeRecords(entry, site.ports.deployment.name, (name) => site.closedAt(name)).filter(
+          (record) => record.stream === stream,
+        )
+      : [];
+  return { entry, records };
+}
+
+/** Drains every backlog of this site. */
+export async function drainAll(site: Site): Promise<void> {
+  await Promise.all(site.registry.local.map(({ definition }) => drainBacklog(site, definition.name)));
+}

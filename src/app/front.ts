@@ -1,0 +1,97 @@
+import type { Service } from '../core/api.js';
+import { isLockstepError } from '../core/errors.js';
+import { SiteUnavailable } from './service.js';
+
+/** A site as a front sees it. */
+export interface Entrance {
+  readonly name: string;
+  readonly service: Service;
+  /** False where a client cannot even reach it. */
+  isReachable(): boolean;
+}
+
+type Method = (...args: unknown[]) => Promise<unknown>;
+
+const OPERATIONS: readonly (keyof Service)[] = [
+  'begin',
+  'write',
+  'getTransaction',
+  'listTransactions',
+  'commit',
+  'abort',
+  'commitOnce',
+  'commitBatch',
+  'getRoute',
+  'listStreams',
+  'getStream',
+  'putStream',
+  'readEvents',
+  'readTransactions',
+  'switchover',
+  'moveHome',
+  'reconcile',
+  'getReconciliation',
+  'listIncidents',
+  'listConflicts',
+  'getPredictions',
+  'getHealth',
+];
+
+/**
+ * One service over all sites, as a client with all their endpoints has it: a request goes to home and, when home does
+ * not answer, to the next site in the same request, which takes over or passes it on.
+ *
+ * @param order the names of the sites, home first
+ * @param name gives requests that lack one an id, so that going on to the next site repeats nothing
+ */
+export function createFront(
+  entrances: readonly Entrance[],
+  order: () => readonly string[],
+  name: () => string,
+): Service {
+  const front: Record<string, Method> = {};
+  for (const operation of OPERATIONS) {
+    front[operation] = (...args) => throughAny(entrances, order(), operation, identified(operation, args, name));
+  }
+  return front as unknown as Service;
+}
+
+async function throughAny(
+  entrances: readonly Entrance[],
+  order: readonly string[],
+  operation: keyof Service,
+  args: readonly unknown[],
+): Promise<unknown> {
+  const ranked = [...entrances].sort((a, b) => rank(order, a.name) - rank(order, b.name));
+  let last: unknown;
+  for (const { service, isReachable, name } of ranked) {
+    if (!isReachable()) {
+      last ??= new SiteUnavailable(`${name} does not answer`);
+      continue;
+    }
+    try {
+      return await (service[operation] as Method).apply(service, [...args]);
+    } catch (error) {
+      if (!(error instanceof SiteUnavailable) && !isLockstepError(error, 'NotHome')) throw error;
+      last = error;
+    }
+  }
+  throw last;
+}
+
+function rank(order: readonly string[], name: string): number {
+  const at = order.indexOf(name);
+  return at < 0 ? order.length : at;
+}
+
+/** The same request at another site must be the same request. */
+function identified(operation: keyof Service, args: readonly unknown[], name: () => string): readonly unknown[] {
+  if (operation === 'write') return [...args, name()];
+  if (operation === 'commitBatch') {
+    const [{ commits }] = args as [{ commits: readonly object[] }];
+    return [{ commits: commits.map((commit) => ({ id: name(), ...commit })) }];
+  }
+  if (operation !== 'begin' && operation !== 'commitOnce') return args;
+  const [request] = args as [{ readonly id?: string }];
+  return request.id === undefined ? [{ ...request, id: name() }] : args;
+}

@@ -1,0 +1,135 @@
+import { type DecidedEntry, type Entry, type OpenEntry, isDecided } from '../core/entry.js';
+import {
+  type Mark,
+  type StagedEvent,
+  type VersionItem,
+  chunkKeys,
+  decodeEntry,
+  decodeStaged,
+  encodeDecided,
+  entryKey,
+  markKey,
+  markPk,
+  readMark,
+  readVersion,
+  transactionPk,
+  versionKey,
+} from '../core/items.js';
+import { checkTerm } from '../core/plan.js';
+import type { EncodedEntry } from '../core/items.js';
+import type { Item, Row } from '../core/table.js';
+import { partName } from '../core/event.js';
+import type { Timestamp } from '../core/timestamp.js';
+import type { Site } from './site.js';
+
+/** Reading a site's log: entries, marks, stagings, versions. All reads are consistent reads of base-table items. */
+
+/** Everything of one transaction that stands at a site. */
+export interface TransactionState {
+  readonly entry?: Entry;
+  readonly staged: readonly StagedEvent[];
+  /** Numbers given so far. */
+  readonly next: number;
+}
+
+export async function readTransaction(site: Site, id: string): Promise<TransactionState> {
+  const rows: Row[] = [];
+  let after: string | undefined;
+  do {
+    const page = await site.tables.query({ pk: transactionPk(id), ...(after === undefined ? {} : { after }) });
+    rows.push(...page.rows);
+    after = page.next;
+  } while (after !== undefined);
+  const entryItem = rows.find((row) => row.key.sk === 'entry')?.item;
+  const staged = rows.filter((row) => row.key.sk.startsWith('event#')).map((row) => decodeStaged(row.item));
+  const next = Number(entryItem?.['next'] ?? staged.length);
+  return entryItem ? { entry: await decodeWhole(site, id, entryItem), staged, next } : { staged, next };
+}
+
+export async function decodeWhole(site: Site, id: string, item: Item): Promise<Entry> {
+  const keys = chunkKeys(id, item);
+  return decodeEntry(id, item, keys.length === 0 ? [] : await site.tables.get(keys));
+}
+
+export async function readEntries(site: Site, ids: readonly string[]): Promise<readonly (Entry | undefined)[]> {
+  const items = await site.tables.get(ids.map(entryKey));
+  return Promise.all(items.map((item, index) => (item ? decodeWhole(site, ids[index] ?? '', item) : undefined)));
+}
+
+/** The decided ones among these ids, with the epochs of their marks where they are pending. */
+export async function readMarked(
+  site: Site,
+  ids: readonly string[],
+): Promise<readonly { readonly entry: DecidedEntry; readonly markEpoch?: number }[]> {
+  // The mark first: one that is gone by the time the entry is read would otherwise look pending.
+  const marks = await readMarks(site, ids);
+  const entries = await readEntries(site, ids);
+  return entries.flatMap((entry, index) => {
+    if (!entry || !isDecided(entry)) return [];
+    const mark = marks[index];
+    return [mark?.state === 'pending' ? { entry, markEpoch: mark.epoch } : { entry }];
+  });
+}
+
+export async function readMarks(site: Site, ids: readonly string[]): Promise<readonly (Mark | undefined)[]> {
+  const items = await site.tables.get(ids.map((id) => markKey(id, site.copies)));
+  return items.map((item, index) => (item ? readMark(ids[index] ?? '', item) : undefined));
+}
+
+/** Every mark of the site, bucket by bucket. */
+export async function* allMarks(site: Site): AsyncGenerator<readonly Mark[]> {
+  for (let bucket = 0; bucket < site.copies; bucket += 1) {
+    let after: string | undefined;
+    do {
+      const page = await site.tables.query({ pk: markPk(bucket), ...(after === undefined ? {} : { after }) });
+      if (page.rows.length > 0) yield page.rows.map(({ key, item }) => readMark(key.sk, item));
+      after = page.next;
+    } while (after !== undefined);
+  }
+}
+
+/** Pending ones at or below a timestamp (all by default). */
+export async function pendingMarks(site: Site, upTo?: Timestamp): Promise<readonly (Mark & { state: 'pending' })[]> {
+  const found: (Mark & { state: 'pending' })[] = [];
+  for await (const marks of allMarks(site)) {
+    for (const mark of marks) {
+      if (mark.state === 'pending' && (upTo === undefined || mark.at <= upTo)) found.push(mark);
+    }
+  }
+  return found;
+}
+
+/** The last versions of these (stream, key) pairs, by part name. */
+export async function readVersions(
+  site: Site,
+  pairs: Iterable<{ readonly stream: string; readonly key: string }>,
+): Promise<ReadonlyMap<string, VersionItem>> {
+  const wanted = new Map<string, { stream: string; key: string }>();
+  for (const pair of pairs) wanted.set(partName(pair.stream, pair.key), pair);
+  if (wanted.size === 0) return new Map();
+  const names = [...wanted.keys()];
+  const items = await site.tables.get([...wanted.values()].map(({ stream, key }) => versionKey(stream, key)));
+  return new Map(items.flatMap((item, index) => (item ? [[names[index] ?? '', readVersion(item)] as const] : [])));
+}
+
+/** An entry ready to be written: what does not fit its item is staged as chunks before anything is decided. */
+export async function prepareEntry(site: Site, entry: DecidedEntry, term: number): Promise<EncodedEntry> {
+  const encoded = encodeDecided(entry, site.copies, site.tables.maxItemBytes);
+  for (const chunk of encoded.chunks) {
+    await site.tables.transact([checkTerm(0, term), { kind: 'put', ...chunk }]);
+  }
+  return encoded;
+}
+
+/** What begin said, as it stands at a site that will go on with the transaction. */
+export function openEntryOf({ id, streams, replication, startedAtMs, expiresAtMs }: OpenEntry): OpenEntry {
+  return { id, status: 'open', streams, replication, startedAtMs, expiresAtMs };
+}
+
+/** Uncommitted events of a transaction that is decided: nobody needs them any more. */
+export async function dropStagings(site: Site, id: string): Promise<void> {
+  for (const from of ['client#', 'event#']) {
+    const { rows } = await site.tables.query({ pk: transactionPk(id), from, to: `${from}\uffff`, limit: 1000 });
+    if (rows.length > 0) await site.tables.writeEach(rows.map(({ key }) => ({ kind: 'delete', key })));
+  }
+}

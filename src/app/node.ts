@@ -1,0 +1,75 @@
+import { firstRoute } from '../core/route.js';
+import type { MirrorAgent } from '../ports/mirror-agent.js';
+import { createAgent } from './agent.js';
+import { Closer, recallClosed } from './close.js';
+import { CommitQueue } from './commit-queue.js';
+import { failBack } from './failback.js';
+import { initialiseGuards } from './guards.js';
+import { tend } from './provision.js';
+import { Readers } from './readers.js';
+import { SiteService } from './service.js';
+import { Site, type SitePorts } from './site.js';
+import { expireLog, sweepHome } from './sweep.js';
+import { watch } from './watch.js';
+
+/**
+ * One site, put together: its service, its mirror agent, and the work that it does without being asked. What calls the
+ * latter differs: loops when embedded, schedules on AWS, the scheduler in the simulation.
+ */
+export class SiteNode {
+  readonly site: Site;
+  readonly service: SiteService;
+  readonly agent: MirrorAgent;
+  readonly #closer: Closer;
+
+  constructor(ports: SitePorts) {
+    this.site = new Site(ports);
+    this.#closer = new Closer(this.site);
+    const queue = new CommitQueue(this.site);
+    this.service = new SiteService(this.site, queue, new Readers(this.site));
+    this.agent = createAgent(this.site, this.#closer, (request) => this.service.perform(request));
+  }
+
+  /** The first route and guards of a deployment, where there are none; what this site remembers, where there is. */
+  async start(): Promise<void> {
+    const { sites } = this.site.ports.deployment;
+    const names = sites.map(({ name }) => name);
+    const [home = this.site.name] = names;
+    await this.site.routes.initialise(firstRoute(home, names, this.site.clock.now()));
+    await initialiseGuards(this.site, this.site.name === home);
+    await this.site.registry.refresh();
+    await recallClosed(this.site);
+  }
+
+  /** Looks at the other sites, and comes back when it is out of sync. */
+  watch(): Promise<void> {
+    return watch(this.site);
+  }
+
+  /** Brings this site's replicas to their definitions and drains their backlogs. */
+  tend(): Promise<void> {
+    return tend(this.site);
+  }
+
+  /** Raises the bar, where this site is home. */
+  async close(): Promise<void> {
+    if (this.isServingHome) await this.#closer.closeNow();
+  }
+
+  /** Finishes what nobody came back for, where this site is home. */
+  async sweep(): Promise<void> {
+    if (!this.isServingHome) return;
+    await sweepHome(this.site);
+    await failBack(this.site);
+  }
+
+  /** Forgets what is older than the log is kept. */
+  expire(): Promise<void> {
+    return expireLog(this.site);
+  }
+
+  get isServingHome(): boolean {
+    const { home, phase } = this.site.routes.known;
+    return home === this.site.name && phase === 'serving';
+  }
+}

@@ -1,0 +1,110 @@
+import { backlogKey } from '../core/items.js';
+import { toHex } from '../core/hash-range.js';
+import { clockAt, timestamp } from '../core/timestamp.js';
+import type { Write } from '../core/table.js';
+import type { StreamDescription } from '../ports/streams.js';
+import type { ReplicaShard, StreamDefinition } from './registry.js';
+import { drainAll, drainBacklog } from './applier.js';
+import { logRows } from './log-index.js';
+import type { Site } from './site.js';
+
+/** Brings this site's replicas to their definitions, as these are now, and drains their backlogs. */
+export async function tend(site: Site): Promise<void> {
+  await site.registry.refresh();
+  await provisionLocal(site);
+  await drainAll(site);
+}
+
+/** Brings this site's replicas to what their definitions say: creates, fills, reshards. Short steps, safe to repeat. */
+export async function provisionLocal(site: Site): Promise<void> {
+  for (const { definition, replica } of site.registry.local) {
+    const { physicalName } = replica;
+    if ((await site.streams.describe(physicalName)) === undefined) {
+      await site.streams.create(physicalName, definition.policy.shards);
+    }
+    const description = await site.streams.describe(physicalName);
+    if (description?.status !== 'active') continue;
+    if (description.retentionHours !== definition.policy.retentionHours) {
+      await site.streams.setRetention(physicalName, definition.policy.retentionHours);
+    }
+    if (replica.state === 'creating') await fill(site, definition);
+    const shards = await reshard(site, physicalName, definition.policy.shards, description);
+    await tellReplica(site, definition, shards);
+  }
+}
+
+/**
+ * A new replica begins with what the log here still holds of its stream. From the moment that this process knows of it,
+ * new records join its backlog; what was decided before is put there now. Met twice is no harm, a hole would be.
+ */
+async function fill(site: Site, definition: StreamDefinition): Promise<void> {
+  const { name, createdAtMs } = definition;
+  if (site.filled.has(name)) {
+    await drainBacklog(site, name, { filling: true });
+    return;
+  }
+  site.behind.add(name);
+  for await (const rows of logRows(site, 'committed', fromOf(site, createdAtMs))) {
+    const writes = rows
+      .filter(({ item }) => String(item['streams']).split(',').includes(name))
+      .map(({ id, item }): Write => ({ kind: 'put', key: backlogKey(name, String(item['at']), id), item: { id } }));
+    if (writes.length > 0) await site.tables.writeEach(writes);
+  }
+  site.filled.add(name);
+  await drainBacklog(site, name, { filling: true });
+}
+
+/** The timestamp from which on everything decided at or after this time is found. */
+function fromOf(site: Site, ms: number): string {
+  const { terms } = site.routes.known;
+  const early = ms - site.options.readMarginMs;
+  const term = terms.filter(({ startedAtMs }) => startedAtMs <= early).at(-1)?.term ?? 1;
+  return timestamp(term, Math.max(0, clockAt(early)));
+}
+
+/** One step towards the wanted number of open shards: each splits in its middle, or merges with its neighbour. */
+async function reshard(
+  site: Site,
+  name: string,
+  wanted: number,
+  before: StreamDescription,
+): Promise<readonly ReplicaShard[]> {
+  let description = before;
+  for (let step = 0; step < wanted + description.shards.length; step += 1) {
+    const open = openShards(description);
+    if (open.length === wanted) break;
+    if (open.length < wanted) {
+      const widest = [...open].sort((a, b) => (width(b) > width(a) ? 1 : -1))[0];
+      if (!widest) break;
+      await site.streams.split(name, widest.shardId);
+    } else {
+      const [left, right] = open;
+      if (!left || !right) break;
+      await site.streams.merge(name, left.shardId, right.shardId);
+    }
+    description = (await site.streams.describe(name)) ?? description;
+  }
+  return openShards(description);
+}
+
+const width = (shard: ReplicaShard): bigint => BigInt(`0x${shard.to}`) - BigInt(`0x${shard.from}`);
+
+function openShards(description: StreamDescription): ReplicaShard[] {
+  return description.shards
+    .filter((shard) => shard.open)
+    .map(({ shardId, hashRange }) => ({ shardId, from: toHex(hashRange.from), to: toHex(hashRange.to) }))
+    .sort((a, b) => (a.from < b.from ? -1 : 1));
+}
+
+async function tellReplica(site: Site, { name }: StreamDefinition, shards: readonly ReplicaShard[]): Promise<void> {
+  const ids = (list: readonly ReplicaShard[]) => list.map((shard) => shard.shardId).join();
+  const state = site.behind.has(name) ? 'creating' : 'ready';
+  await site.registry.change(name, (before) => {
+    const replica = before?.replicas[site.name];
+    if (!before || !replica) throw new Error(`stream ${name} lost its replica at ${site.name}`);
+    // Ready once is ready: a backlog later on makes it lag, not new.
+    const next = replica.state === 'ready' ? 'ready' : state;
+    if (replica.state === next && ids(replica.shards) === ids(shards)) return before;
+    return { ...before, replicas: { ...before.replicas, [site.name]: { ...replica, state: next, shards } } };
+  });
+}

@@ -1,0 +1,149 @@
+import type { StreamPolicy } from '../core/api.js';
+import { LockstepError } from '../core/errors.js';
+import type { HexRange } from '../core/hash-range.js';
+import type { ControlStore } from '../ports/control-store.js';
+
+const PREFIX = 'stream/';
+const MAX_RACES = 64;
+
+/** A policy with every default filled in. */
+export interface FullPolicy {
+  readonly shards: number;
+  readonly mirrors: { readonly count: number; readonly create: 'now' | 'on-begin' };
+  readonly ordering: 'arrival' | 'versioned';
+  readonly conflict: { readonly policy: 'last-write-wins'; readonly by: 'commit' | 'event' | 'ingest' };
+  readonly failback: 'stay' | 'automatic' | 'manual';
+  readonly retentionHours: number;
+}
+
+export const DEFAULT_POLICY: FullPolicy = {
+  shards: 1,
+  mirrors: { count: 1, create: 'now' },
+  ordering: 'arrival',
+  conflict: { policy: 'last-write-wins', by: 'commit' },
+  failback: 'stay',
+  retentionHours: 24,
+};
+
+/** What is left out keeps its value. */
+export function mergePolicy(before: FullPolicy, change: StreamPolicy): FullPolicy {
+  return {
+    shards: change.shards ?? before.shards,
+    mirrors: { ...before.mirrors, ...change.mirrors },
+    ordering: change.ordering ?? before.ordering,
+    conflict: { ...before.conflict, ...change.conflict },
+    failback: change.failback ?? before.failback,
+    retentionHours: change.retentionHours ?? before.retentionHours,
+  };
+}
+
+/** One site's replica of a stream. */
+export interface Replica {
+  readonly physicalName: string;
+  /** `creating` until its stream exists and holds what the log here holds; till then its records wait in the log. */
+  readonly state: 'creating' | 'ready';
+  /** It holds every committed event from here on. */
+  readonly completeFromMs: number;
+  /** Its open shards. */
+  readonly shards: readonly ReplicaShard[];
+}
+
+export interface ReplicaShard extends HexRange {
+  readonly shardId: string;
+}
+
+export interface StreamDefinition {
+  readonly name: string;
+  readonly createdAtMs: number;
+  /** Where it was active first, or was moved to by an operator: where a failback goes. */
+  readonly preferred: string;
+  readonly policy: FullPolicy;
+  readonly replicas: Readonly<Record<string, Replica>>;
+}
+
+/**
+ * The streams' definitions: one control record each, cached here. A process that does not know of a replica yet leaves
+ * no hole in it: a replica fills itself from its site's log before it is ready.
+ */
+export class Registry {
+  readonly #control: ControlStore;
+  readonly #site: string;
+  #known = new Map<string, StreamDefinition>();
+
+  constructor(control: ControlStore, site: string) {
+    this.#control = control;
+    this.#site = site;
+  }
+
+  /** The definition as last seen, without waiting. */
+  known(name: string): StreamDefinition | undefined {
+    return this.#known.get(name);
+  }
+
+  get all(): readonly StreamDefinition[] {
+    return [...this.#known.values()];
+  }
+
+  /** @throws LockstepError UnknownStream */
+  async get(name: string): Promise<StreamDefinition> {
+    const known = this.#known.get(name) ?? (await this.#read(name));
+    if (!known)
+      throw new LockstepError('UnknownStream', `there is no stream ${name}; create it with PUT /streams/${name}`);
+    return known;
+  }
+
+  /** Makes sure that all of these are known. @throws LockstepError UnknownStream */
+  async require(names: Iterable<string>): Promise<void> {
+    for (const name of names) if (!this.#known.has(name)) await this.get(name);
+  }
+
+  isVersioned(name: string): boolean {
+    return this.#known.get(name)?.policy.ordering === 'versioned';
+  }
+
+  /** The streams that have a replica at this site. */
+  get local(): readonly { readonly definition: StreamDefinition; readonly replica: Replica }[] {
+    return this.all.flatMap((definition) => {
+      const replica = definition.replicas[this.#site];
+      return replica ? [{ definition, replica }] : [];
+    });
+  }
+
+  localReplica(name: string): Replica | undefined {
+    return this.#known.get(name)?.replicas[this.#site];
+  }
+
+  async refresh(): Promise<void> {
+    const rows = await this.#control.list(PREFIX);
+    this.#known = new Map(
+      rows.map(({ record }) => {
+        const definition = record.value as StreamDefinition;
+        return [definition.name, definition];
+      }),
+    );
+  }
+
+  async #read(name: string): Promise<StreamDefinition | undefined> {
+    const record = await this.#control.get(PREFIX + name);
+    const definition = record?.value as StreamDefinition | undefined;
+    if (definition) this.#known.set(name, definition);
+    return definition;
+  }
+
+  /** Changes a definition by compare-and-set. `change` answers the same object to leave it. */
+  async change(
+    name: string,
+    change: (before: StreamDefinition | undefined) => StreamDefinition,
+  ): Promise<StreamDefinition> {
+    for (let race = 0; race < MAX_RACES; race += 1) {
+      const record = await this.#control.get(PREFIX + name);
+      const before = record?.value as StreamDefinition | undefined;
+      const after = change(before);
+      if (after === before || (await this.#control.compareAndSet(PREFIX + name, record?.version ?? 0, after))) {
+        this.#known.set(name, after);
+        return after;
+      }
+    }
+    throw new LockstepError('Unavailable', `stream ${name} changes too often; try again`);
+  }
+}

@@ -1,0 +1,304 @@
+import type {
+  AbortAnswer,
+  BatchResult,
+  BeginAnswer,
+  BeginRequest,
+  CommitAnswer,
+  CommitRequest,
+  EventIn,
+  EventPage,
+  HealthAnswer,
+  Incident,
+  ListTransactions,
+  Paging,
+  PredictionsAnswer,
+  ReadEvents,
+  ReadTransactions,
+  RouteAnswer,
+  Service,
+  StreamAnswer,
+  StreamPolicy,
+  TransactionLogEntry,
+  TransactionPage,
+  WholeTransactionPage,
+  WriteAnswer,
+} from '../core/api.js';
+import { LockstepError } from '../core/errors.js';
+import { PortUnavailable } from '../ports/failures.js';
+import type { ForwardedRequest } from '../ports/mirror-agent.js';
+import { abort } from './abort.js';
+import { begin } from './begin.js';
+import { commit } from './commit.js';
+import { commitBatch, commitOnce } from './commit-once.js';
+import type { CommitQueue } from './commit-queue.js';
+import { healthOf, healthOfAll } from './health.js';
+import { listConflicts, listIncidents } from './incidents.js';
+import { moveHome } from './move-home.js';
+import type { Readers } from './readers.js';
+import { getReconciliation, startReconciliation } from './reconcile.js';
+import { HomeFails, NotHomeAnyMore } from './signals.js';
+import { type Site, siteTarget } from './site.js';
+import { describeStream, listStreams, putStream } from './streams.js';
+import { requestSwitchover } from './switchover.js';
+import { getTransaction, listTransactions } from './transactions.js';
+import { homeHasFailed } from './watch.js';
+import { write } from './write.js';
+
+const ATTEMPTS = 6;
+const PAUSE_MS = 10;
+
+/** This site cannot answer, but another one may: whoever fronts several sites goes on to the next. */
+export class SiteUnavailable extends LockstepError {
+  constructor(detail: string, options?: ErrorOptions) {
+    super('Unavailable', detail, {}, options);
+  }
+}
+
+/**
+ * The service as one site offers it. What home has to answer is passed on to home with the same identifiers; when home
+ * does not answer, this very request takes over.
+ */
+export class SiteService implements Service {
+  readonly #site: Site;
+  readonly #queue: CommitQueue;
+  readonly #readers: Readers;
+
+  constructor(site: Site, queue: CommitQueue, readers: Readers) {
+    this.#site = site;
+    this.#queue = queue;
+    this.#readers = readers;
+  }
+
+  // ---------------------------------------------------------------------------------------------------- transactions
+
+  begin(request: BeginRequest): Promise<BeginAnswer> {
+    const named = { ...request, id: request.id ?? this.#site.newId() };
+    return this.#atHome('begin', [named], () => begin(this.#site, named));
+  }
+
+  write(
+    id: string,
+    request: { readonly events: readonly EventIn[] },
+    requestId = this.#site.newId(),
+  ): Promise<WriteAnswer> {
+    return this.#atHome('write', [id, request, requestId], () => write(this.#site, id, request, requestId));
+  }
+
+  getTransaction(id: string): Promise<TransactionLogEntry> {
+    return this.#atHome('getTransaction', [id], () => getTransaction(this.#site, id));
+  }
+
+  listTransactions(request: ListTransactions): Promise<TransactionPage> {
+    return this.#atHome('listTransactions', [request], () => listTransactions(this.#site, request));
+  }
+
+  commit(id: string, request: { readonly digests: readonly string[] }): Promise<CommitAnswer> {
+    return this.#atHome('commit', [id, request], () => commit(this.#site, this.#queue, id, request));
+  }
+
+  abort(id: string, request: { readonly reason?: string }): Promise<AbortAnswer> {
+    return this.#atHome('abort', [id, request], () => abort(this.#site, id, request));
+  }
+
+  commitOnce(request: CommitRequest): Promise<CommitAnswer> {
+    const named = request.id === undefined ? { ...request, id: this.#site.newId() } : request;
+    return this.#atHome('commitOnce', [named], () => commitOnce(this.#site, this.#queue, named));
+  }
+
+  commitBatch(request: {
+    readonly commits: readonly CommitRequest[];
+  }): Promise<{ readonly results: readonly BatchResult[] }> {
+    const commits = request.commits.map((one) => (one.id === undefined ? { ...one, id: this.#site.newId() } : one));
+    return this.#atHome('commitBatch', [{ commits }], () => commitBatch(this.#site, this.#queue, { commits }));
+  }
+
+  // ------------------------------------------------------------------------------------------------ streams and route
+
+  async getRoute(): Promise<RouteAnswer> {
+    const { term, epoch, phase, home, inSync, joining, active } = await this.#site.routes
+      .refresh()
+      .catch(() => this.#site.routes.known);
+    return { term, epoch, phase, home, inSync, joining, active, sites: this.#site.ports.deployment.sites };
+  }
+
+  listStreams(): Promise<{ readonly streams: readonly StreamAnswer[] }> {
+    return this.#atHome('listStreams', [], () => listStreams(this.#site));
+  }
+
+  getStream(name: string): Promise<StreamAnswer> {
+    return this.#atHome('getStream', [name], () => describeStream(this.#site, name));
+  }
+
+  putStream(name: string, policy: StreamPolicy): Promise<StreamAnswer> {
+    return this.#atHome('putStream', [name, policy], () => putStream(this.#site, name, policy));
+  }
+
+  switchover(stream: string, request: { readonly to?: string; readonly force?: boolean }): Promise<Incident> {
+    return this.#atHome('switchover', [stream, request], () => requestSwitchover(this.#site, stream, request));
+  }
+
+  moveHome(request: { readonly to: string; readonly force?: boolean }): Promise<Incident> {
+    return this.#at(request.to, 'moveHome', [request], () => moveHome(this.#site, request));
+  }
+
+  // ------------------------------------------------------------------------------------------------------- readers
+
+  readEvents(request: ReadEvents, hops = 0): Promise<EventPage> {
+    return this.#readers.readEvents(request, hops);
+  }
+
+  readTransactions(request: ReadTransactions, hops = 0): Promise<WholeTransactionPage> {
+    return this.#readers.readTransactions(request, hops);
+  }
+
+  // ------------------------------------------------------------------------------------------------------ aftermath
+
+  reconcile(request: {
+    readonly site: string;
+    readonly streams?: readonly string[];
+  }): Promise<{ readonly id: string }> {
+    return this.#at(request.site, 'reconcile', [request], () => startReconciliation(this.#site, request.streams));
+  }
+
+  getReconciliation(id: string) {
+    return this.#local(() => getReconciliation(this.#site, id));
+  }
+
+  listIncidents(request: Paging) {
+    return this.#local(() => listIncidents(this.#site, request));
+  }
+
+  listConflicts(request: Paging) {
+    return this.#local(() => listConflicts(this.#site, request));
+  }
+
+  /** No predictor is deployed with this version: nothing is foreseen, and everything works. */
+  getPredictions(): Promise<PredictionsAnswer> {
+    return Promise.resolve({
+      model: { name: 'none', version: 0, metrics: {} },
+      counts: { written: 0, confirmed: 0, wrong: 0, expired: 0 },
+      bytes: { written: 0, wasted: 0 },
+      waitSavedMs: 0,
+    });
+  }
+
+  getHealth(own = false): Promise<HealthAnswer> {
+    return own ? healthOf(this.#site) : healthOfAll(this.#site);
+  }
+
+  // --------------------------------------------------------------------------------------------------- passing on
+
+  /** A request that another site passed on: answered here, or not at all. */
+  async perform({ operation, args }: ForwardedRequest): Promise<unknown> {
+    const { known } = this.#site.routes;
+    if (known.home !== this.#site.name && HOME_ONLY.has(operation)) {
+      const route = await this.#site.routes.refresh();
+      if (route.home !== this.#site.name) throw new NotHomeAnyMore(`${route.home} is home`);
+    }
+    const method = this[operation] as (...given: unknown[]) => Promise<unknown>;
+    return method.apply(this, [...args]);
+  }
+
+  async #atHome<T>(
+    operation: ForwardedRequest['operation'],
+    args: readonly unknown[],
+    local: () => Promise<T>,
+  ): Promise<T> {
+    let last: unknown;
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      if (attempt > 0) await this.#site.clock.sleep(PAUSE_MS * attempt);
+      try {
+        const { home } = await this.#site.routes.current();
+        if (home === this.#site.name) return await local();
+        return (await this.#site.peers.agent(home).perform({ operation, args })) as T;
+      } catch (error) {
+        last = error;
+        await this.#afterFailure(error);
+      }
+    }
+    throw asLockstep(last);
+  }
+
+  /** Decides whether it makes sense to try again: only after the route has moved on. @throws LockstepError */
+  async #afterFailure(error: unknown): Promise<void> {
+    if (error instanceof LockstepError) throw error;
+    if (error instanceof HomeFails)
+      throw new SiteUnavailable(`the tables of ${this.#site.name} fail; another site may take over`, { cause: error });
+    if (!(error instanceof NotHomeAnyMore) && !(error instanceof PortUnavailable)) throw error;
+    const { home } = this.#site.routes.known;
+    if (error instanceof NotHomeAnyMore || home === this.#site.name) {
+      await this.#site.routes.refresh().catch(() => undefined);
+      return;
+    }
+    this.#site.observe(siteTarget(home), 'failed');
+    if (!(await this.#homeIsElsewhere())) throw this.#notHome(home);
+  }
+
+  async #homeIsElsewhere(): Promise<boolean> {
+    try {
+      const before = this.#site.routes.known.home;
+      return (await homeHasFailed(this.#site)) || (await this.#site.routes.refresh()).home !== before;
+    } catch (error) {
+      throw new SiteUnavailable('home does not answer, and this site cannot take over', { cause: error });
+    }
+  }
+
+  #notHome(home: string): LockstepError {
+    const { inSync } = this.#site.routes.known;
+    if (!inSync.includes(this.#site.name)) {
+      return new SiteUnavailable(`${this.#site.name} is not in sync, and home ${home} does not answer it`);
+    }
+    const endpoint = this.#site.ports.deployment.sites.find((site) => site.name === home)?.endpoint ?? '';
+    return new LockstepError(
+      'NotHome',
+      `${home} is home but does not answer ${this.#site.name}; ask it at ${endpoint}`,
+      { endpoint },
+    );
+  }
+
+  async #at<T>(
+    where: string,
+    operation: ForwardedRequest['operation'],
+    args: readonly unknown[],
+    local: () => Promise<T>,
+  ): Promise<T> {
+    if (where !== this.#site.name && !this.#site.others.includes(where)) {
+      throw new LockstepError('InvalidRequest', `there is no site ${where}`);
+    }
+    return this.#local(async () => {
+      if (where === this.#site.name) return local();
+      return (await this.#site.peers.agent(where).perform({ operation, args })) as T;
+    });
+  }
+
+  async #local<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw asLockstep(error);
+    }
+  }
+}
+
+const HOME_ONLY: ReadonlySet<string> = new Set<keyof Service>([
+  'begin',
+  'write',
+  'getTransaction',
+  'listTransactions',
+  'commit',
+  'abort',
+  'commitOnce',
+  'commitBatch',
+  'listStreams',
+  'getStream',
+  'putStream',
+  'switchover',
+]);
+
+function asLockstep(error: unknown): Error {
+  if (error instanceof LockstepError) return error;
+  if (error instanceof PortUnavailable || error instanceof HomeFails || error instanceof NotHomeAnyMore) {
+    return new SiteUnavailable('not answered just now; ask again with the same id', { cause: error });
+  }
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,177 @@
+import type { MirrorStatus, MirrorStreamMetadata, StreamAnswer, StreamPolicy } from '../core/api.js';
+import { LockstepError } from '../core/errors.js';
+import { contains, hashOf } from '../core/hash-range.js';
+import { toIso } from '../core/timestamp.js';
+import { provisionLocal } from './provision.js';
+import { DEFAULT_POLICY, type Replica, type StreamDefinition, mergePolicy } from './registry.js';
+import type { Site } from './site.js';
+import { activateStream } from './switchover.js';
+
+/** How long creating a stream waits for its first replica; after that it goes on by itself. */
+const CREATION_WAIT_MS = 60_000;
+const CREATION_POLL_MS = 50;
+
+/** Creates a stream, or changes its policy. At home. @throws LockstepError InvalidRequest */
+export async function putStream(site: Site, name: string, policy: StreamPolicy): Promise<StreamAnswer> {
+  const most = site.ports.deployment.sites.length - 1;
+  if ((policy.mirrors?.count ?? 0) > most) {
+    throw new LockstepError('InvalidRequest', `mirrors.count: this deployment has room for ${most}`);
+  }
+  if ((policy.shards ?? 1) > site.options.maxShards) {
+    throw new LockstepError('InvalidRequest', `shards: at most ${site.options.maxShards}`);
+  }
+  const definition = await site.registry.change(name, (before) => define(site, name, before, policy));
+  await activateStream(site, name);
+  if (definition.policy.mirrors.create === 'now') ensureMirrors(site, [name]);
+  await Promise.all([waitUntilReady(site, name), tendMirrors(site, definition)]);
+  await site.registry.refresh();
+  return describeStream(site, name);
+}
+
+function define(
+  site: Site,
+  name: string,
+  before: StreamDefinition | undefined,
+  policy: StreamPolicy,
+): StreamDefinition {
+  if (before) return { ...before, policy: mergePolicy(before.policy, policy) };
+  const full = mergePolicy(
+    { ...DEFAULT_POLICY, mirrors: { count: Math.min(1, site.others.length), create: 'now' } },
+    policy,
+  );
+  const createdAtMs = site.clock.now();
+  const primary = newReplica(site, site.name, name, createdAtMs);
+  const definition = { name, createdAtMs, preferred: site.name, policy: full, replicas: { [site.name]: primary } };
+  // Mirrors that are wanted now begin with the stream: they are complete from its first event on.
+  return full.mirrors.create === 'now' ? withMirrors(site, definition, full.mirrors.count) : definition;
+}
+
+function newReplica(site: Site, at: string, stream: string, completeFromMs: number): Replica {
+  return {
+    physicalName: `${site.ports.deployment.name}-${at}-${stream}`,
+    state: 'creating',
+    completeFromMs,
+    shards: [],
+  };
+}
+
+/** Adds mirrors until there are so many, at sites in sync before others. */
+function withMirrors(site: Site, definition: StreamDefinition, mirrors: number): StreamDefinition {
+  const { inSync } = site.routes.known;
+  const free = [site.name, ...site.others].filter((name) => definition.replicas[name] === undefined);
+  free.sort((a, b) => Number(inSync.includes(b)) - Number(inSync.includes(a)));
+  const missing = mirrors - (Object.keys(definition.replicas).length - 1);
+  if (missing <= 0) return definition;
+  const oldestMs = Math.max(definition.createdAtMs, site.clock.now() - site.options.logRetentionMs);
+  const added = free.slice(0, missing).map((at) => [at, newReplica(site, at, definition.name, oldestMs)] as const);
+  if (added.length === 0) return definition;
+  return { ...definition, replicas: { ...definition.replicas, ...Object.fromEntries(added) } };
+}
+
+/**
+ * Makes sure that streams have their mirrors, at least so many. Returns at once: creating takes tens of seconds, and
+ * until a mirror is there its records wait in its site's log.
+ */
+export function ensureMirrors(site: Site, streams: readonly string[], atLeast = 0): void {
+  const most = site.ports.deployment.sites.length;
+  for (const name of streams) {
+    const known = site.registry.known(name);
+    if (!known) continue;
+    const wanted = Math.min(Math.max(known.policy.mirrors.count, atLeast), most - 1);
+    if (Object.keys(known.replicas).length - 1 >= wanted) continue;
+    const work = site.registry.change(name, (before) => withMirrors(site, before ?? known, wanted));
+    const tended = work.then((definition) => tendMirrors(site, definition));
+    site.ports.later(
+      tended.catch((error: unknown) => site.note('mirrors not ensured', { stream: name, why: String(error) })),
+    );
+  }
+}
+
+/** Asks the sites of new mirrors to begin; those that do not answer find out by themselves. */
+async function tendMirrors(site: Site, definition: StreamDefinition): Promise<void> {
+  const sites = Object.keys(definition.replicas).filter((at) => at !== site.name);
+  await Promise.all(
+    sites.map((at) =>
+      site.peers
+        .agent(at)
+        .tend()
+        .catch(() => undefined),
+    ),
+  );
+}
+
+async function waitUntilReady(site: Site, name: string): Promise<void> {
+  const deadlineMs = site.clock.now() + CREATION_WAIT_MS;
+  for (;;) {
+    await provisionLocal(site);
+    if (site.registry.localReplica(name)?.state !== 'creating' || site.clock.now() >= deadlineMs) return;
+    await site.clock.sleep(CREATION_POLL_MS);
+  }
+}
+
+export async function listStreams(site: Site): Promise<{ readonly streams: readonly StreamAnswer[] }> {
+  await site.registry.refresh();
+  return { streams: site.registry.all.map(({ name }) => answerFor(site, name)) };
+}
+
+/** @throws LockstepError UnknownStream */
+export async function describeStream(site: Site, name: string): Promise<StreamAnswer> {
+  await site.registry.get(name);
+  return answerFor(site, name);
+}
+
+function answerFor(site: Site, name: string): StreamAnswer {
+  const definition = site.registry.known(name);
+  const route = site.routes.known;
+  const active = route.active[name] ?? route.home;
+  return {
+    name,
+    active,
+    shards: definition?.replicas[active]?.shards.map((shard) => shard.shardId) ?? [],
+    mirrors: mirrorsOf(site, name),
+    policy: definition?.policy ?? {},
+  };
+}
+
+/** Every replica but the active one. */
+export function mirrorsOf(site: Site, name: string): readonly MirrorStreamMetadata[] {
+  const replicas = site.registry.known(name)?.replicas ?? {};
+  const route = site.routes.known;
+  const active = route.active[name] ?? route.home;
+  return Object.entries(replicas)
+    .filter(([at]) => at !== active)
+    .map(([at, replica]) => ({
+      stream: name,
+      site: at,
+      physicalName: replica.physicalName,
+      shards: replica.shards.map((shard) => shard.shardId),
+      replicationFactor: Object.keys(replicas).length - 1,
+      status: statusOf(site, name, at, replica),
+      completeFrom: toIso(replica.completeFromMs),
+    }));
+}
+
+function statusOf(site: Site, stream: string, at: string, replica: Replica): MirrorStatus {
+  const route = site.routes.known;
+  if (replica.state === 'creating') return 'creating';
+  if (route.joining[at] !== undefined) return 'joining';
+  if (!route.inSync.includes(at)) return 'failed';
+  const behind = at === site.name ? site.behind : site.behindAt.get(at);
+  return behind?.has(stream) === true ? 'behind' : 'in-sync';
+}
+
+/** Where the parts of these events stand. */
+export function shardsOf(
+  site: Site,
+  events: readonly { readonly stream: string; readonly key: string }[],
+): readonly { readonly site: string; readonly stream: string; readonly shardId: string }[] {
+  const found = new Map<string, { site: string; stream: string; shardId: string }>();
+  for (const { stream, key } of events) {
+    const hashed = hashOf(key);
+    for (const [at, replica] of Object.entries(site.registry.known(stream)?.replicas ?? {})) {
+      const shard = replica.shards.find((range) => contains(range, hashed));
+      if (shard) found.set(`${at}/${stream}/${shard.shardId}`, { site: at, stream, shardId: shard.shardId });
+    }
+  }
+  return [...found.values()];
+}

@@ -1,0 +1,56 @@
+import { indexPk, transactionPk } from '../core/items.js';
+import { timestamp, clockAt, type Timestamp } from '../core/timestamp.js';
+import { expire } from './abort.js';
+import { applyPending, closedStands } from './close.js';
+import { allMarks } from './log.js';
+import { raiseGuards } from './guards.js';
+import type { Site } from './site.js';
+
+const EXPIRE_PAGE = 100;
+const EXPIRE_PAGES = 10;
+
+/**
+ * What nobody comes back for, at home: open transactions whose time ran out are aborted, decisions that are still
+ * pending are applied, guards that a takeover left shut are opened.
+ */
+export async function sweepHome(site: Site): Promise<void> {
+  const { term, epoch } = site.routes.known;
+  await raiseGuards(site, term, epoch, true);
+  const expired: string[] = [];
+  const nowMs = site.clock.now();
+  for await (const marks of allMarks(site)) {
+    for (const mark of marks) if (mark.state === 'open' && mark.expiresAtMs <= nowMs) expired.push(mark.id);
+  }
+  for (const id of expired) {
+    site.note('expires', { id });
+    await expire(site, id);
+  }
+  await applyPending(site);
+}
+
+/**
+ * Deletes decided entries that are older than the log is kept. Nothing goes while it waits for a stream here, and nothing
+ * at all while a site is missing: what was decided around a change of term must still be there when that site returns.
+ */
+export async function expireLog(site: Site): Promise<void> {
+  const { inSync, term } = site.routes.known;
+  if (inSync.length < site.ports.deployment.sites.length) return;
+  const streams = site.registry.local.map(({ definition }) => definition.name);
+  const closed = await closedStands(site, streams);
+  const oldest = timestamp(term, Math.max(0, clockAt(site.clock.now() - site.options.logRetentionMs)));
+  const to = closed < oldest ? closed : oldest;
+  for (const status of ['committed', 'aborted'] as const) {
+    for (let bucket = 0; bucket < site.copies; bucket += 1) await expireBucket(site, indexPk(status, bucket), to);
+  }
+}
+
+async function expireBucket(site: Site, pk: string, to: Timestamp): Promise<void> {
+  for (let page = 0; page < EXPIRE_PAGES; page += 1) {
+    const { rows } = await site.tables.queryIndex({ pk, to, limit: EXPIRE_PAGE });
+    for (const { key } of rows) {
+      const { rows: all } = await site.tables.query({ pk: transactionPk(key.pk.slice(key.pk.indexOf('#') + 1)) });
+      await site.tables.writeEach(all.map((row) => ({ kind: 'delete', key: row.key })));
+    }
+    if (rows.length < EXPIRE_PAGE) return;
+  }
+}

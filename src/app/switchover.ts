@@ -1,0 +1,121 @@
+import type { Incident } from '../core/api.js';
+import { LockstepError } from '../core/errors.js';
+import { type Route, activate, switchover } from '../core/route.js';
+import { openIncident, tellIncident } from './incidents.js';
+import { type Site, streamTarget } from './site.js';
+
+/**
+ * Every one of these streams is to be read where its records stand: where the active replica did not take them, reads
+ * move to one that did. One compare-and-set; the request that met the failure does it and goes on.
+ *
+ * @param behind which streams lag, per site that was asked to put these records
+ * @throws LockstepError Undetermined where no replica has them: the decision stays pending, and is tried again
+ */
+export async function keepActive(
+  site: Site,
+  streams: ReadonlySet<string>,
+  behind: ReadonlyMap<string, readonly string[]>,
+): Promise<void> {
+  for (const stream of streams) {
+    const route = site.routes.known;
+    const active = route.active[stream];
+    if (active === undefined || behind.get(active)?.includes(stream) !== true) continue;
+    const to = levelSite(site, route, stream, behind);
+    if (to === undefined) {
+      throw new LockstepError(
+        'Undetermined',
+        `decided, but no replica of ${stream} takes records: ask again with the same id`,
+      );
+    }
+    await switchStream(site, stream, to, `the replica at ${active} does not take records`);
+  }
+}
+
+/** A site in sync whose replica took the records: home before others, so that readers stay near the decisions. */
+function levelSite(
+  site: Site,
+  route: Route,
+  stream: string,
+  behind: ReadonlyMap<string, readonly string[]>,
+): string | undefined {
+  const replicas = site.registry.known(stream)?.replicas ?? {};
+  const candidates = [route.home, ...route.inSync.filter((name) => name !== route.home)];
+  return candidates.find(
+    (name) =>
+      route.inSync.includes(name) && replicas[name]?.state === 'ready' && behind.get(name)?.includes(stream) === false,
+  );
+}
+
+/** Moves a stream; answers its incident, or nothing where somebody else moved it. */
+export async function switchStream(site: Site, stream: string, to: string, why: string): Promise<Incident | undefined> {
+  const from = site.routes.known.active[stream];
+  const outcome = await site.routes.change((route) =>
+    // Moved by somebody else since it was looked at: that decision stands.
+    route.active[stream] === from ? switchover(route, stream, to) : { refused: 'it was moved already' },
+  );
+  if (outcome.kind === 'refused') return undefined;
+  return openIncident(site, 'switchover', from ?? to, `${stream} is read at ${to} now: ${why}`, stream);
+}
+
+/** Asked for by an operator. @throws LockstepError UnknownStream, ReplicaBehind, InvalidRequest */
+export async function requestSwitchover(
+  site: Site,
+  stream: string,
+  request: { readonly to?: string; readonly force?: boolean },
+): Promise<Incident> {
+  const { replicas } = await site.registry.get(stream);
+  const route = await site.routes.refresh();
+  const active = route.active[stream];
+  const wanted = request.to === undefined ? route.inSync.filter((name) => name !== active) : [request.to];
+  if (request.to !== undefined && replicas[request.to] === undefined) {
+    throw new LockstepError('InvalidRequest', `to: ${stream} has no replica at ${request.to}`);
+  }
+  if (request.to !== undefined && request.to === active) return alreadyThere(site, stream, active);
+  for (const to of wanted) {
+    const level = request.force === true || (await isLevel(site, stream, to));
+    if (!level || replicas[to] === undefined || !route.inSync.includes(to)) continue;
+    const incident = await switchStream(
+      site,
+      stream,
+      to,
+      request.force === true ? 'forced by an operator' : 'asked for',
+    );
+    if (incident) {
+      await site.registry.change(stream, (before) => {
+        if (!before) throw new Error(`stream ${stream} is gone`);
+        return { ...before, preferred: to };
+      });
+      await tellIncident(site, incident.id, 'done', true);
+      return { ...incident, endedAt: incident.startedAt };
+    }
+    return alreadyThere(site, stream, to);
+  }
+  throw new LockstepError('ReplicaBehind', `no replica of ${stream} is level; wait, or force it`);
+}
+
+function alreadyThere(site: Site, stream: string, at: string): Incident {
+  const now = new Date(site.clock.now()).toISOString();
+  return {
+    id: site.newId(),
+    kind: 'switchover',
+    site: at,
+    stream,
+    startedAt: now,
+    endedAt: now,
+    timeline: [{ at: now, what: `${stream} is active at ${at} already` }],
+  };
+}
+
+async function isLevel(site: Site, stream: string, at: string): Promise<boolean> {
+  if (at === site.name) return !site.behind.has(stream) && !site.isFailed(streamTarget(stream));
+  try {
+    return !(await site.peers.agent(at).probe()).behind.includes(stream);
+  } catch {
+    return false;
+  }
+}
+
+/** A new stream becomes active at home. */
+export async function activateStream(site: Site, stream: string): Promise<void> {
+  await site.routes.change((route) => activate(route, stream, route.home));
+}

@@ -1,0 +1,80 @@
+import { leaveSite } from './leave.js';
+import { returnSite } from './return.js';
+import { type Site, siteTarget } from './site.js';
+import { finishTakeover, takeover } from './takeover.js';
+
+/**
+ * Watching the other sites when no request does: a follower probes home and takes over when it has failed; home probes
+ * its followers and leaves them; whoever is out of sync comes back.
+ */
+export async function watch(site: Site): Promise<void> {
+  const route = await site.routes.refresh();
+  if (!route.inSync.includes(site.name)) {
+    await returnSite(site);
+    return;
+  }
+  if (route.phase === 'taking-over') {
+    await goOnWithTakeover(site);
+    return;
+  }
+  if (route.home === site.name) {
+    const others = [...route.inSync, ...Object.keys(route.joining)].filter((name) => name !== site.name);
+    await Promise.all(
+      others.map(async (other) => {
+        if (!(await probe(site, other))) await leaveSite(site, other);
+      }),
+    );
+    return;
+  }
+  if (!(await probe(site, route.home))) await homeHasFailed(site);
+}
+
+/** Probes until it answers or its breaker is open: a silent loss must not take several periods to notice. */
+async function probe(site: Site, other: string): Promise<boolean> {
+  for (let attempt = 0; attempt < site.options.failuresToOpen; attempt += 1) {
+    try {
+      const answer = await site.peers.agent(other).probe();
+      site.observe(siteTarget(other), 'well');
+      site.compareClocks(other, answer.nowMs);
+      site.behindAt.set(other, new Set(answer.behind));
+      return true;
+    } catch {
+      if (site.observe(siteTarget(other), 'failed').state === 'open') return false;
+    }
+  }
+  return !site.isFailed(siteTarget(other));
+}
+
+/**
+ * Home does not answer this site. It takes over only when home does not answer the others either: one caller's trouble
+ * evicts nobody.
+ *
+ * @returns whether this site, or another one, is home now
+ */
+export async function homeHasFailed(site: Site): Promise<boolean> {
+  const route = await site.routes.refresh();
+  if (!route.inSync.includes(site.name)) return false;
+  if (route.home === site.name) return true;
+  if (route.phase === 'taking-over') return goOnWithTakeover(site);
+  if (await probe(site, route.home)) return false;
+  const witnesses = route.inSync.filter((name) => name !== site.name && name !== route.home);
+  const seen = await Promise.all(
+    witnesses.map((witness) =>
+      site.peers
+        .agent(witness)
+        .sees({ site: route.home })
+        .catch(() => false),
+    ),
+  );
+  if (seen.includes(true)) return false;
+  await takeover(site, { why: `${route.home} does not answer` });
+  return true;
+}
+
+/** A takeover that stopped half-way: whoever is in sync finishes it, or takes over in turn where its home is lost too. */
+async function goOnWithTakeover(site: Site): Promise<boolean> {
+  const { home } = site.routes.known;
+  if (home === site.name || (await probe(site, home))) await finishTakeover(site);
+  else await takeover(site, { why: `${home} was lost while it took over` });
+  return true;
+}

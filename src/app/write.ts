@@ -1,0 +1,199 @@
+import type { EventIn, WriteAnswer } from '../core/api.js';
+import { type OpenEntry, isDecided, refusalFor } from '../core/entry.js';
+import { LockstepError } from '../core/errors.js';
+import { type PreparedEvent, checkTransactionSize, prepareEvent } from '../core/event.js';
+import { type StagedEvent, clientKey, encodeOpen, encodeStaged, entryKey, stagedKey } from '../core/items.js';
+import { checkStagingGuard, guardCopyOf, waitsForMirrors } from '../core/plan.js';
+import { type Route, followersOf } from '../core/route.js';
+import type { Write } from '../core/table.js';
+import { ConditionFailed } from '../ports/tables.js';
+import { checkVersionedKeys } from './commit-once.js';
+import { unknownTransaction } from './commit-queue.js';
+import { expire } from './abort.js';
+import { leaveSite } from './leave.js';
+import { type TransactionState, openEntryOf, readTransaction } from './log.js';
+import { atServingHome } from './serving.js';
+import { type Site, siteTarget } from './site.js';
+
+/**
+ * Stages events at home and, unless the transaction replicates at its commit, at every other site at the same time. An
+ * event whose client `id` is known already is that write again: same number, nothing new.
+ *
+ * @throws LockstepError UnknownTransaction, TransactionCommitted, TransactionAborted, TransactionExpired, InvalidRequest (a
+ *   stream that begin did not name), IdempotencyMismatch (an `id` with other content), EventTooLarge, TransactionTooLarge
+ */
+export async function write(
+  site: Site,
+  id: string,
+  request: { readonly events: readonly EventIn[] },
+  requestId: string,
+): Promise<WriteAnswer> {
+  const events = request.events.map(prepareEvent);
+  const staged = await atServingHome(site, (route) => stageOnce(site, route, id, events, requestId));
+  return {
+    events: staged.map(({ number, stream, digest }) => ({ number, stream, digest, foreseen: [] })),
+  };
+}
+
+async function stageOnce(
+  site: Site,
+  route: Route,
+  id: string,
+  events: readonly PreparedEvent[],
+  requestId: string,
+): Promise<readonly StagedEvent[]> {
+  const state = await readTransaction(site, id);
+  const entry = await openEntry(site, id, state);
+  const { staged, fresh } = give(state, events, route.term, requestId);
+  checkWrite(site, entry, state, events, fresh);
+  const next = state.next + fresh.length;
+  // A retry stages again at the other sites: the first time may have ended between the two.
+  const mirrored = waitsForMirrors(entry.replication) ? stageEverywhere(site, route, entry, next, staged) : undefined;
+  try {
+    if (fresh.length > 0) await stageHere(site, route, entry, state.next, next, fresh);
+  } catch (error) {
+    await mirrored;
+    throw error;
+  }
+  await mirrored;
+  return staged;
+}
+
+async function openEntry(site: Site, id: string, state: TransactionState): Promise<OpenEntry> {
+  if (!state.entry) throw unknownTransaction(id);
+  if (isDecided(state.entry)) throw refusalFor(state.entry);
+  if (state.entry.expiresAtMs <= site.clock.now()) throw await expire(site, id);
+  return openEntryOf(state.entry);
+}
+
+/** Numbers for the events, known ones those they have. */
+function give(
+  state: TransactionState,
+  events: readonly PreparedEvent[],
+  term: number,
+  requestId: string,
+): { readonly staged: readonly StagedEvent[]; readonly fresh: readonly StagedEvent[] } {
+  const known = new Map(state.staged.flatMap((event) => (event.id === undefined ? [] : [[event.id, event] as const])));
+  const repeated = new Map(state.staged.map((event) => [event.request, event]));
+  const fresh: StagedEvent[] = [];
+  const staged = events.map((event, index) => {
+    const request = `${requestId}/${index}`;
+    const before = (event.id === undefined ? undefined : known.get(event.id)) ?? repeated.get(request);
+    if (before) {
+      if (before.digest === event.digest && before.expectedVersion === event.expectedVersion) return before;
+      throw new LockstepError('IdempotencyMismatch', `event id ${event.id} was written with other content`);
+    }
+    const number = state.next + fresh.length;
+    const given: StagedEvent = { ...event, number, term, request };
+    fresh.push(given);
+    if (event.id !== undefined) known.set(event.id, given);
+    return given;
+  });
+  return { staged, fresh };
+}
+
+function checkWrite(
+  site: Site,
+  entry: OpenEntry,
+  state: TransactionState,
+  events: readonly PreparedEvent[],
+  fresh: readonly StagedEvent[],
+): void {
+  const named = new Set(entry.streams);
+  const foreign = events.find((event) => !named.has(event.stream));
+  if (foreign) {
+    throw new LockstepError(
+      'InvalidRequest',
+      `stream ${foreign.stream} was not named when transaction ${entry.id} began`,
+    );
+  }
+  const all = [...state.staged, ...fresh];
+  checkTransactionSize(all);
+  checkVersionedKeys(site, all);
+}
+
+async function stageHere(
+  site: Site,
+  route: Route,
+  entry: OpenEntry,
+  before: number,
+  next: number,
+  fresh: readonly StagedEvent[],
+): Promise<void> {
+  try {
+    await site.tables.transact([
+      checkStagingGuard(guardCopyOf(entry.id, site.copies), route),
+      {
+        kind: 'put',
+        key: entryKey(entry.id),
+        item: encodeOpen(entry, site.copies, next),
+        when: [
+          [
+            { attribute: 'status', is: '=', value: 'open' },
+            { attribute: 'next', is: '=', value: before },
+          ],
+        ],
+      },
+      ...stagedWrites(entry.id, fresh),
+    ]);
+  } catch (error) {
+    // Written to, or decided, meanwhile: looked at again.
+    if (error instanceof ConditionFailed) site.note('write meets another one', { id: entry.id });
+    throw error;
+  }
+}
+
+export function stagedWrites(id: string, events: readonly StagedEvent[]): Write[] {
+  return events.flatMap((event): Write[] => [
+    { kind: 'put', key: stagedKey(id, event.number), item: encodeStaged(event) },
+    ...(event.id === undefined
+      ? []
+      : [{ kind: 'put', key: clientKey(id, event.id), item: { number: event.number } } satisfies Write]),
+  ]);
+}
+
+/** A write that returned is staged at every in-sync site: whoever does not take it is left, as for a decision. */
+async function stageEverywhere(
+  site: Site,
+  route: Route,
+  entry: OpenEntry,
+  next: number,
+  events: readonly StagedEvent[],
+): Promise<void> {
+  let current = route;
+  const done = new Set<string>();
+  for (let attempt = 0; attempt < site.options.applyAttempts; attempt += 1) {
+    const waiting = followersOf(current).filter((follower) => !done.has(follower));
+    if (waiting.length === 0) return;
+    await Promise.all(
+      waiting.map(async (follower) => {
+        if (await stageAt(site, current, follower, entry, next, events)) done.add(follower);
+        else await leaveSite(site, follower);
+      }),
+    );
+    current = site.routes.known;
+    if (current.term !== route.term) break;
+  }
+  if (followersOf(current).every((follower) => done.has(follower)) && current.term === route.term) return;
+  throw new LockstepError('Unavailable', 'not staged at every site in sync; write it again with the same id');
+}
+
+async function stageAt(
+  site: Site,
+  route: Route,
+  follower: string,
+  entry: OpenEntry,
+  next: number,
+  events: readonly StagedEvent[],
+): Promise<boolean> {
+  try {
+    const answer = await site.peers.agent(follower).stage({ term: route.term, entry, next, events });
+    site.observe(siteTarget(follower), 'well');
+    if (answer === 'stale') await site.routes.refresh();
+    return answer === 'staged';
+  } catch (error) {
+    site.observe(siteTarget(follower), 'failed');
+    site.note('stage failed', { follower, why: error instanceof Error ? error.message : String(error) });
+    return false;
+  }
+}

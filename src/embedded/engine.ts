@@ -1,0 +1,240 @@
+import { join } from 'node:path';
+import { EmbeddedControlStore } from '../adapters/embedded/control-store.js';
+import { DataDirectory } from '../adapters/embedded/data-directory.js';
+import { FaultBoard } from '../adapters/embedded/fault-board.js';
+import { faultyControl, faultyTables } from '../adapters/embedded/faults.js';
+import { faultyStreams } from '../adapters/embedded/faulty-streams.js';
+import { LmdbStore } from '../adapters/embedded/lmdb-store.js';
+import { MemoryStore } from '../adapters/embedded/memory-store.js';
+import { SimulatedNetwork } from '../adapters/embedded/network.js';
+import type { OrderedStore } from '../adapters/embedded/ordered-store.js';
+import { EmbeddedStreams } from '../adapters/embedded/streams.js';
+import { systemClock, systemRandom } from '../adapters/embedded/system.js';
+import { EmbeddedTables } from '../adapters/embedded/tables.js';
+import { createFront } from '../app/front.js';
+import { SiteNode } from '../app/node.js';
+import type { LocalControls, Service } from '../core/api.js';
+import { newId } from '../core/ids.js';
+import { type Options, type OptionsInput, optionsSchema } from '../core/options.js';
+import { type Clock, type Observer, type Random, SILENT } from '../ports/environment.js';
+import type { MirrorAgent, Peers } from '../ports/mirror-agent.js';
+import type { Write } from '../ports/tables.js';
+import { Loops } from './loops.js';
+
+export interface EmbeddedOptions {
+  /** Where everything is kept, durably; without it in memory only. One process at a time owns it. */
+  readonly dataDirectory?: string;
+  /** Names of the sites, the first is home at the start. @default ["east", "west"] */
+  readonly sites?: readonly string[];
+  /** Distance between any two sites, milliseconds. @default 0 */
+  readonly roundTripMs?: number;
+  /** How long a new stream takes until it is active, milliseconds. @default 0 */
+  readonly creationMs?: number;
+  /** Stands in every record as its source. @default "lockstep" */
+  readonly name?: string;
+  /** Where each site is reached, for `GET /route`. @default "" */
+  readonly endpointOf?: (site: string) => string;
+  /** See `src/core/options.ts`: each has its unit, bounds and default there. */
+  readonly options?: OptionsInput;
+  readonly observer?: Observer;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  /** Whether the work that nobody asks for runs by itself. @default true */
+  readonly background?: boolean;
+  /** Makes a transaction at a site meet another one, as it happens on DynamoDB. */
+  readonly conflict?: (site: string, writes: readonly Write[]) => boolean;
+  /** Where tables, streams and the control store are kept; for tests. @default by `dataDirectory` */
+  readonly storeOf?: (name: string) => OrderedStore;
+}
+
+export interface EmbeddedLockstep {
+  /** All sites behind one entrance. */
+  readonly service: Service;
+  /** Entering at one site. */
+  readonly siteServices: Readonly<Record<string, Service>>;
+  readonly controls: LocalControls;
+  /** The sites themselves, for tests and the simulation. */
+  readonly nodes: ReadonlyMap<string, SiteNode>;
+  /** Ends the background work, waits for what is under way, closes the stores. */
+  close(): Promise<void>;
+}
+
+/** A silent loss is to be noticed within two seconds: three calls in a row that get no answer, and one pause. */
+const LOCAL_OPTIONS: OptionsInput = { callTimeoutMs: 400, probePeriodMs: 300, failbackAfterMs: 10_000 };
+
+/**
+ * Runs a whole deployment, all sites, in this process.
+ *
+ * @throws DataDirectoryInUse where another process owns the data directory
+ */
+export async function openEmbedded(given: EmbeddedOptions = {}): Promise<EmbeddedLockstep> {
+  const directory = given.dataDirectory === undefined ? undefined : new DataDirectory(given.dataDirectory);
+  try {
+    const engine = new Engine(given, directory);
+    await engine.start();
+    return engine;
+  } catch (error) {
+    directory?.release();
+    throw error;
+  }
+}
+
+class Engine implements EmbeddedLockstep {
+  readonly service: Service;
+  readonly siteServices: Readonly<Record<string, Service>>;
+  readonly controls: LocalControls;
+  readonly nodes: ReadonlyMap<string, SiteNode>;
+  readonly #directory: DataDirectory | undefined;
+  readonly #stores: OrderedStore[] = [];
+  readonly #streams: EmbeddedStreams[] = [];
+  readonly #loops: Loops;
+  readonly #background: boolean;
+  readonly #options: Options;
+
+  constructor(given: EmbeddedOptions, directory: DataDirectory | undefined) {
+    this.#directory = directory;
+    this.#background = given.background ?? true;
+    this.#options = optionsSchema.parse({ ...LOCAL_OPTIONS, ...given.options });
+    const clock = given.clock ?? systemClock;
+    const random = given.random ?? systemRandom;
+    const board = new FaultBoard();
+    const network = new SimulatedNetwork({
+      clock,
+      random,
+      board,
+      roundTripMs: given.roundTripMs ?? 0,
+      timeoutMs: this.#options.callTimeoutMs + (given.roundTripMs ?? 0),
+    });
+    this.#loops = new Loops(clock);
+    const names = given.sites ?? ['east', 'west'];
+    const deployment = {
+      name: given.name ?? 'lockstep',
+      sites: names.map((name) => ({
+        name,
+        region: name,
+        get endpoint() {
+          return given.endpointOf?.(name) ?? '';
+        },
+      })),
+    };
+    const world = { board, clock, random };
+    const control = new EmbeddedControlStore(this.#store(given, 'control'));
+    const nodes = new Map<string, SiteNode>();
+    const agents = new Map<string, MirrorAgent>();
+    for (const name of names) {
+      const store = this.#store(given, name);
+      const streams = new EmbeddedStreams(store, clock, { namespace: 's', creationMs: given.creationMs ?? 0 });
+      this.#streams.push(streams);
+      const { conflict } = given;
+      const tables = new EmbeddedTables(store, {
+        namespace: 't',
+        ...(conflict ? { conflict: (writes: readonly Write[]) => conflict(name, writes) } : {}),
+      });
+      const prefix = `${deployment.name}-${name}-`;
+      const node = new SiteNode({
+        name,
+        deployment,
+        options: this.#options,
+        tables: faultyTables(name, tables, world),
+        streams: faultyStreams(name, streams, world, { logicalName: (physical) => physical.slice(prefix.length) }),
+        control: faultyControl(name, control, world, { timeoutMs: this.#options.callTimeoutMs }),
+        peers: peersOf(name, agents, network),
+        clock,
+        random,
+        observer: given.observer ?? SILENT,
+        later: (work) => this.#loops.track(work),
+      });
+      nodes.set(name, node);
+      agents.set(name, node.agent);
+    }
+    this.nodes = nodes;
+    this.siteServices = Object.fromEntries([...nodes].map(([name, node]) => [name, node.service]));
+    this.service = createFront(
+      [...nodes].map(([name, node]) => ({
+        name,
+        service: node.service,
+        isReachable: () => !board.affecting(name, 'api').some((fault) => fault.kind === 'down'),
+      })),
+      () => orderOf([...nodes.values()]),
+      () => newId(clock.now(), random.bytes(16)),
+    );
+    this.controls = {
+      getFaults: () => board.list(),
+      setFaults: (faults) => {
+        board.set(faults);
+        return board.list();
+      },
+      setNetwork: ({ roundTripMs }) => {
+        network.roundTripMs = roundTripMs;
+      },
+    };
+  }
+
+  async start(): Promise<void> {
+    for (const node of this.nodes.values()) await node.start();
+    if (!this.#background) return;
+    const { closePeriodMs, probePeriodMs, sweepPeriodMs } = this.#options;
+    for (const node of this.nodes.values()) {
+      const note = (what: string) => (error: unknown) => {
+        node.site.note(`${what} failed`, { why: error instanceof Error ? error.message : String(error) });
+      };
+      this.#loops.run(probePeriodMs, () => node.watch(), note('watch'));
+      this.#loops.run(probePeriodMs, () => node.tend(), note('tend'));
+      this.#loops.run(closePeriodMs, () => node.close(), note('close'));
+      this.#loops.run(sweepPeriodMs, () => node.sweep(), note('sweep'));
+      this.#loops.run(sweepPeriodMs * 10, () => node.expire(), note('expire'));
+    }
+    for (const streams of this.#streams)
+      this.#loops.run(
+        sweepPeriodMs * 10,
+        () => streams.trim(),
+        () => undefined,
+      );
+  }
+
+  async close(): Promise<void> {
+    await this.#loops.stop();
+    for (const store of this.#stores) await store.close();
+    this.#directory?.release();
+  }
+
+  #store(given: EmbeddedOptions, name: string): OrderedStore {
+    const directory = this.#directory;
+    const store = given.storeOf?.(name) ?? (directory ? new LmdbStore(join(directory.path, name)) : new MemoryStore());
+    this.#stores.push(store);
+    return store;
+  }
+}
+
+/** Home first, as the site with the newest route has it; then the others in sync. */
+function orderOf(nodes: readonly SiteNode[]): readonly string[] {
+  let newest: { readonly epoch: number; readonly home: string; readonly inSync: readonly string[] } | undefined;
+  for (const { site } of nodes) {
+    const route = site.routes.known;
+    if (!newest || route.epoch > newest.epoch) newest = route;
+  }
+  return newest ? [newest.home, ...newest.inSync.filter((name) => name !== newest.home)] : [];
+}
+
+/** Each call of another site's agent goes through the network between them. */
+function peersOf(from: string, agents: ReadonlyMap<string, MirrorAgent>, network: SimulatedNetwork): Peers {
+  const remote = new Map<string, MirrorAgent>();
+  return {
+    agent: (to) => {
+      const known = remote.get(to);
+      if (known) return known;
+      const agent = agents.get(to);
+      if (!agent) throw new Error(`there is no site ${to}`);
+      const made = to === from ? agent : through(network, from, to, agent);
+      remote.set(to, made);
+      return made;
+    },
+  };
+}
+
+function through(network: SimulatedNetwork, from: string, to: string, agent: MirrorAgent): MirrorAgent {
+  const wrapped = Object.entries(agent as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>).map(
+    ([method, call]) => [method, (...args: unknown[]) => network.call(from, to, () => call(...args))],
+  );
+  return Object.fromEntries(wrapped) as unknown as MirrorAgent;
+}
