@@ -16,9 +16,11 @@ import { SiteNode } from '../app/node.js';
 import type { LocalControls, Service } from '../core/api.js';
 import { newId } from '../core/ids.js';
 import { type Options, type OptionsInput, optionsSchema } from '../core/options.js';
+import type { ControlStore } from '../ports/control-store.js';
 import { type Clock, type Observer, type Random, SILENT } from '../ports/environment.js';
 import type { MirrorAgent, Peers } from '../ports/mirror-agent.js';
-import type { Write } from '../ports/tables.js';
+import type { Streams } from '../ports/streams.js';
+import type { Tables } from '../ports/tables.js';
 import { Loops } from './loops.js';
 
 export interface EmbeddedOptions {
@@ -41,10 +43,19 @@ export interface EmbeddedOptions {
   readonly random?: Random;
   /** Whether the work that nobody asks for runs by itself. @default true */
   readonly background?: boolean;
-  /** Makes a transaction at a site meet another one, as it happens on DynamoDB. */
-  readonly conflict?: (site: string, writes: readonly Write[]) => boolean;
+  /** Puts something between a site's use cases and its ports: what a test stops, loses or counts. */
+  readonly wrap?: PortWraps;
   /** Where tables, streams and the control store are kept; for tests. @default by `dataDirectory` */
   readonly storeOf?: (name: string) => OrderedStore;
+}
+
+/** Each gets a port as a site would use it, faults included, and answers the one that the site uses instead. */
+export interface PortWraps {
+  readonly tables?: (site: string, tables: Tables) => Tables;
+  readonly streams?: (site: string, streams: Streams) => Streams;
+  readonly control?: (site: string, control: ControlStore) => ControlStore;
+  /** Calls from a site to another one's mirror agent. */
+  readonly peers?: (site: string, peers: Peers) => Peers;
 }
 
 export interface EmbeddedLockstep {
@@ -125,20 +136,25 @@ class Engine implements EmbeddedLockstep {
       const store = this.#store(given, name);
       const streams = new EmbeddedStreams(store, clock, { namespace: 's', creationMs: given.creationMs ?? 0 });
       this.#streams.push(streams);
-      const { conflict } = given;
-      const tables = new EmbeddedTables(store, {
-        namespace: 't',
-        ...(conflict ? { conflict: (writes: readonly Write[]) => conflict(name, writes) } : {}),
-      });
+      const tables = new EmbeddedTables(store, { namespace: 't' });
+      const { wrap } = given;
       const prefix = `${deployment.name}-${name}-`;
       const node = new SiteNode({
         name,
         deployment,
         options: this.#options,
-        tables: faultyTables(name, tables, world),
-        streams: faultyStreams(name, streams, world, { logicalName: (physical) => physical.slice(prefix.length) }),
-        control: faultyControl(name, control, world, { timeoutMs: this.#options.callTimeoutMs }),
-        peers: peersOf(name, agents, network),
+        tables: wrapped(wrap?.tables, name, faultyTables(name, tables, world)),
+        streams: wrapped(
+          wrap?.streams,
+          name,
+          faultyStreams(name, streams, world, { logicalName: (physical) => physical.slice(prefix.length) }),
+        ),
+        control: wrapped(
+          wrap?.control,
+          name,
+          faultyControl(name, control, world, { timeoutMs: this.#options.callTimeoutMs }),
+        ),
+        peers: wrapped(wrap?.peers, name, peersOf(name, agents, network)),
         clock,
         random,
         observer: given.observer ?? SILENT,
@@ -204,6 +220,10 @@ class Engine implements EmbeddedLockstep {
     this.#stores.push(store);
     return store;
   }
+}
+
+function wrapped<T>(wrap: ((site: string, port: T) => T) | undefined, site: string, port: T): T {
+  return wrap ? wrap(site, port) : port;
 }
 
 /** Home first, as the site with the newest route has it; then the others in sync. */
