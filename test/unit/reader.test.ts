@@ -1,0 +1,293 @@
+import { MAX_EMITTED, encodeCheckpoint } from '../../src/core/checkpoint.js';
+import { Reader } from '../../src/core/reader.js';
+import { encodeHeartbeat } from '../../src/core/record.js';
+import { NEVER } from '../../src/core/timestamp.js';
+import { Bench, part, ts } from './reader-records.js';
+
+const two = { s: 2 };
+
+describe('what goes out', () => {
+  it('is a transaction as a whole, by number, once its last part is met', () => {
+    const bench = new Bench().add({ id: 't', at: ts(1), key: 'a', numbers: [1, 2], parts: two });
+    expect(bench.take()).toEqual([]);
+    expect(bench.reader.pendingCount).toBe(1);
+    expect(bench.add({ id: 't', at: ts(1), key: 'b', numbers: [0], parts: two }).take()).toEqual(['t:0', 't:1', 't:2']);
+    expect(bench.reader.pendingCount).toBe(0);
+    expect(bench.reader.heldBytes).toBe(0);
+  });
+
+  it('waits for the parts on the streams that are read, and for no others', () => {
+    const parts = { a: 1, b: 1, elsewhere: 3 };
+    const bench = new Bench(['a', 'b']).add({ id: 't', at: ts(1), stream: 'a', parts });
+    expect(bench.take()).toEqual([]);
+    expect(bench.add({ id: 't', at: ts(1), stream: 'b', numbers: [1], parts }).take()).toEqual(['t:0', 't:1']);
+  });
+
+  it('counts the same record once, before and after it went out', () => {
+    const bench = new Bench();
+    const first = { id: 't', at: ts(1), key: 'a', parts: two };
+    expect(bench.add(first, first).take()).toEqual([]);
+    expect(bench.add({ ...first, key: 'b', numbers: [1] }).take()).toEqual(['t:0', 't:1']);
+    expect(bench.add(first, { ...first, key: 'b', numbers: [1] }).take()).toEqual([]);
+    expect(
+      bench
+        .resume()
+        .add(first, { ...first, key: 'b', numbers: [1] })
+        .take(),
+    ).toEqual([]);
+  });
+
+  it('drops what is at or below the closed timestamp of the checkpoint', () => {
+    const bench = new Bench().add({ id: 't', at: ts(5) }).close(ts(5));
+    expect(bench.take()).toEqual(['t:0']);
+    expect(bench.reader.checkpoint()).toMatchObject({ closed: ts(5), emitted: new Set() });
+    expect(bench.add({ id: 't', at: ts(5) }).take()).toEqual([]);
+    expect(
+      bench
+        .resume()
+        .add({ id: 't', at: ts(5) }, { id: 'u', at: ts(6) })
+        .take(),
+    ).toEqual(['u:0']);
+  });
+
+  it('compares the term first: the clock of a new home may be behind', () => {
+    const bench = new Bench().close(ts(900, 1)).add({ id: 't', at: ts(100, 2) });
+    expect(bench.take()).toEqual(['t:0']);
+  });
+
+  it('passes over what it cannot read, and counts it', () => {
+    const { reader } = new Bench();
+    const closed = ts(7);
+    reader.add('s', 's0', Buffer.from('not ours'));
+    reader.add('s', 's0', encodeHeartbeat('test', 'other', 'east', ts(8), closed));
+    reader.addDecoded('s', 's0', part({ id: 't', at: ts(1), parts: { other: 1 } }), 10);
+    expect(reader.unreadable).toBe(3);
+    expect(reader.add('s', 's0', encodeHeartbeat('test', 's', 'east', ts(8), closed))).toBe(closed);
+    expect(reader.pendingCount).toBe(0);
+  });
+
+  it('tells how far a shard was read in commit time', () => {
+    const { reader } = new Bench();
+    expect(reader.addDecoded('s', 's0', part({ id: 't', at: ts(5), closed: ts(3) }), 10)).toBe(ts(5));
+    expect(reader.addDecoded('s', 's0', part({ id: 'u', at: ts(2), closed: ts(4) }), 10)).toBe(ts(4));
+  });
+});
+
+describe('pages', () => {
+  const whole = { id: 't', at: ts(1), numbers: [0, 1, 2, 3, 4] };
+
+  it('cut a transaction and go on behind the cut, here and anywhere', () => {
+    const bench = new Bench().add(whole).close(ts(9));
+    expect(bench.take(2)).toEqual(['t:0', 't:1']);
+    expect(bench.reader.closed < ts(1)).toBe(true);
+    expect(bench.take(1)).toEqual(['t:2']);
+    expect(
+      bench
+        .resume()
+        .add({ id: 'u', at: ts(2) }, whole)
+        .close(ts(9))
+        .take(),
+    ).toEqual(['t:3', 't:4', 'u:0']);
+    expect(bench.reader.checkpoint().partial).toBeUndefined();
+  });
+
+  it('cut one transaction at a time: another one goes out whole or not yet', () => {
+    const bench = new Bench().add(whole);
+    bench.take(2);
+    const other = { id: 'u', at: ts(2), numbers: [0, 1] };
+    expect(bench.resume().add(other).take(1)).toEqual([]);
+    expect(bench.take(2)).toEqual(['u:0', 'u:1']);
+    expect(bench.add(whole).take()).toEqual(['t:2', 't:3', 't:4']);
+  });
+
+  it('of whole transactions count transactions', () => {
+    const bench = new Bench().add(whole, { id: 'u', at: ts(2) }, { id: 'v', at: ts(3) });
+    expect(bench.takeWhole(2).map(({ id, events }) => [id, events.length])).toEqual([
+      ['t', 5],
+      ['u', 1],
+    ]);
+    expect(bench.takeWhole(2)).toMatchObject([{ id: 'v', committedAt: '1970-01-01T00:00:00.003Z' }]);
+  });
+
+  it('that leave something whole behind are not closed past it', () => {
+    const bench = new Bench().add({ id: 't', at: ts(1) }, { id: 'u', at: ts(2) }, { id: 'v', at: ts(3) }).close(ts(9));
+    expect(bench.take(2)).toEqual(['t:0', 'u:0']);
+    expect(bench.reader.closed >= ts(2) && bench.reader.closed < ts(3)).toBe(true);
+    bench.take();
+    expect(bench.reader.closed).toBe(ts(9));
+  });
+});
+
+describe('version order', () => {
+  const first = { id: 't1', at: ts(1), version: 1 };
+  const second = { id: 't2', at: ts(2), version: 2, after: { at: ts(1), id: 't1' } };
+  const third = { id: 't3', at: ts(3), version: 3, after: { at: ts(2), id: 't2' } };
+
+  it('holds a version until its predecessor is out', () => {
+    const bench = new Bench().add(third, second);
+    expect(bench.take()).toEqual([]);
+    expect(bench.add(first).take(2)).toEqual(['t1:0', 't2:0']);
+    expect(bench.resume().add(third).take()).toEqual(['t3:0']);
+  });
+
+  it('holds it while the predecessor is not whole', () => {
+    const bench = new Bench().add({ ...first, parts: two }, second);
+    expect(bench.take()).toEqual([]);
+    expect(bench.add({ id: 't1', at: ts(1), key: 'b', numbers: [1], parts: two }).take()).toEqual([
+      't1:0',
+      't1:1',
+      't2:0',
+    ]);
+  });
+
+  it('takes two versions of one transaction', () => {
+    expect(new Bench().add({ ...first, numbers: [0, 1] }).take()).toEqual(['t1:0', 't1:1']);
+  });
+
+  it('does not wait for what is closed, or is not kept any more', () => {
+    expect(new Bench().add(third).close(ts(2)).take()).toEqual(['t3:0']);
+    const bench = new Bench().add(third);
+    expect(bench.take()).toEqual([]);
+    expect(bench.close(ts(2)).take()).toEqual(['t3:0']);
+  });
+});
+
+describe('arrival order of one (stream, key)', () => {
+  const parts = two;
+  const early = { id: 'e', at: ts(1), key: 'a', parts };
+  const late = { id: 'l', at: ts(2), key: 'a' };
+
+  it('holds what arrived behind something that is not whole yet', () => {
+    const bench = new Bench().add(early, late, { id: 'o', at: ts(3), key: 'other' });
+    expect(bench.take()).toEqual(['o:0']);
+    expect(bench.add({ ...early, key: 'b', numbers: [1] }).take()).toEqual(['e:0', 'e:1', 'l:0']);
+  });
+
+  it('counts, not the order of commits', () => {
+    expect(new Bench().add(late, { ...early, parts: { s: 1 } }).take()).toEqual(['l:0', 'e:0']);
+    const incomplete = { ...late, parts };
+    const bench = new Bench().add(incomplete, { ...early, parts: { s: 1 } });
+    expect(bench.take()).toEqual([]);
+    expect(bench.add({ ...incomplete, key: 'b', numbers: [1] }).take()).toEqual(['l:0', 'l:1', 'e:0']);
+  });
+
+  it('in a circle gives way to the order of commits, once those are closed', () => {
+    const bench = new Bench();
+    bench.add(
+      { ...late, parts },
+      early,
+      { ...early, key: 'b', numbers: [1] },
+      { ...late, key: 'b', numbers: [1], parts },
+    );
+    expect(bench.take()).toEqual([]);
+    expect(bench.close(ts(2)).take()).toEqual(['e:0', 'e:1', 'l:0', 'l:1']);
+  });
+
+  it('does not wait for what is given up', () => {
+    expect(new Bench().add(early, late).close(ts(1)).take()).toEqual(['l:0']);
+  });
+});
+
+describe('the closed timestamp', () => {
+  it('is the lowest over shards and streams', () => {
+    const reader = new Reader(['a', 'b'], { closed: NEVER, emitted: new Set(), top: NEVER, anchors: [] });
+    const bench = new Bench(['a', 'b']);
+    bench.reader = reader;
+    reader.open('a', '1', []);
+    reader.open('a', '2', []);
+    reader.open('b', '1', []);
+    const beat = (stream: string, shard: string, closed: string) =>
+      reader.addDecoded(stream, shard, { kind: 'heartbeat', stream, closed }, 1);
+    beat('a', '1', ts(5));
+    beat('b', '1', ts(9));
+    bench.take();
+    expect(reader.closed).toBe(NEVER);
+    beat('a', '2', ts(4));
+    beat('a', '2', ts(3));
+    bench.take();
+    expect(reader.closed).toBe(ts(4));
+    reader.grant('a', '1', ts(8));
+    reader.grant('a', '2', ts(8));
+    bench.take();
+    expect(reader.closed).toBe(ts(8));
+  });
+
+  it('is inherited by children from records, not from what was granted', () => {
+    const bench = new Bench();
+    const { reader } = bench;
+    bench.close(ts(5));
+    reader.grant('s', 's0', ts(8));
+    reader.open('s', 'child', ['s0']);
+    reader.finish('s', 's0');
+    bench.take();
+    expect(reader.closed).toBe(ts(5));
+    reader.addDecoded('s', 'child', { kind: 'heartbeat', stream: 's', closed: ts(6) }, 1);
+    bench.take();
+    expect(reader.closed).toBe(ts(6));
+  });
+
+  it('is inherited from both parents of a merge', () => {
+    const bench = new Bench();
+    const { reader } = bench;
+    reader.open('s', 's1', []);
+    bench.close(ts(5));
+    reader.open('s', 'child', ['s0', 's1']);
+    reader.finish('s', 's0');
+    bench.take();
+    expect(reader.closed).toBe(NEVER);
+    reader.addDecoded('s', 's1', { kind: 'heartbeat', stream: 's', closed: ts(3) }, 1);
+    reader.finish('s', 's1');
+    bench.take();
+    expect(reader.closed).toBe(ts(3));
+  });
+
+  it('gives up what is not whole by then: silently from the oldest on, as a gap behind a checkpoint', () => {
+    const torn = { id: 't', at: ts(15), key: 'a', parts: two };
+    const fresh = new Bench().add(torn).close(ts(20));
+    expect(fresh.take()).toEqual([]);
+    expect(fresh.reader.gap).toBeUndefined();
+    expect(fresh.reader).toMatchObject({ closed: ts(20), pendingCount: 0, heldBytes: 0 });
+    const resumed = new Bench().close(ts(10));
+    resumed.take();
+    resumed.resume().add(torn).close(ts(20)).take();
+    expect(resumed.reader.gap?.to).toBe(ts(20));
+    expect(resumed.reader.gap!.from < ts(15)).toBe(true);
+  });
+});
+
+describe('a checkpoint', () => {
+  const names = Array.from({ length: 1000 }, (_, i) => ({ id: `t${i}`, at: ts(10 + i), key: `k${i}` }));
+
+  it('never names more transactions than it can hold', () => {
+    const bench = new Bench().add(...names);
+    let count = bench.take().length;
+    expect(count).toBeGreaterThan(100);
+    expect(bench.reader.checkpoint().emitted.size).toBeLessThanOrEqual(MAX_EMITTED);
+    expect(encodeCheckpoint(bench.reader.checkpoint(), ['s']).length).toBeLessThanOrEqual(4096);
+    expect(
+      bench
+        .resume()
+        .add(...names)
+        .take(),
+    ).toEqual([]);
+    for (const closed of [700, 5000]) {
+      count += bench.close(ts(closed)).take().length;
+      expect(bench.reader.checkpoint().emitted.size).toBeLessThanOrEqual(MAX_EMITTED);
+    }
+    expect(count).toBe(1000);
+    expect(bench.reader.checkpoint()).toMatchObject({ closed: ts(5000), emitted: new Set() });
+  });
+
+  it('full as it is, lets the earliest commit go before what arrived before it', () => {
+    const bench = new Bench().add(...names, { id: 'late', at: ts(1), key: 'k999' });
+    const before = bench.take();
+    // 'late' waits for t999, which there is no room for: arrival order yields, or nothing would go on.
+    expect(bench.close(ts(9)).take()).toEqual(['late:0']);
+    expect(bench.close(ts(5000)).take().length + before.length).toBe(1000);
+  });
+
+  it('otherwise what arrived before goes first, although it was committed later', () => {
+    const bench = new Bench().add(...names.slice(0, 50), { id: 'late', at: ts(1), key: 'k40' }).close(ts(9));
+    expect(bench.take(2)).toEqual(['t40:0', 'late:0']);
+  });
+});
