@@ -3,6 +3,7 @@ import type { DecidedEntry } from '../core/entry.js';
 import type { DecidedEvent } from '../core/event.js';
 import { clearMark } from '../core/plan.js';
 import { type Route, followersOf } from '../core/route.js';
+import { PortUnavailable } from '../ports/failures.js';
 import type { ReplicateOutcome } from '../ports/mirror-agent.js';
 import { putHere } from './put.js';
 import { leaveSite } from './leave.js';
@@ -93,15 +94,28 @@ async function replicateEverywhere(site: Site, tasks: readonly Task[]): Promise<
     await Promise.all(missing.map((follower) => leaveSite(site, follower)));
     await site.clock.sleep(PAUSE_MS * attempt);
   }
-  throw new LockstepError('Undetermined', 'decided, but not yet at every site in sync: ask again with the same id');
+  throw undetermined();
 }
 
 /** A route not older than the mark, under which this site is the serving home. */
 async function routeFor(site: Site, markEpoch: number, attempt: number): Promise<Route> {
   const known = site.routes.known;
-  const route = attempt === 0 && known.epoch >= markEpoch ? known : await site.routes.refresh();
+  const route = attempt === 0 && known.epoch >= markEpoch ? known : await newest(site);
+  if (route.epoch < markEpoch) throw undetermined();
   if (route.home !== site.name || route.phase !== 'serving') throw new NotHomeAnyMore(`${route.home} is home now`);
   return route;
+}
+
+/** Where the control store does not answer, the route as last seen is as good as a cached one ever is. */
+function newest(site: Site): Promise<Route> {
+  return site.routes.refresh().catch((error: unknown) => {
+    if (error instanceof PortUnavailable) return site.routes.known;
+    throw error;
+  });
+}
+
+function undetermined(): LockstepError {
+  return new LockstepError('Undetermined', 'decided, but not yet at every site in sync: ask again with the same id');
 }
 
 type ReplicateEnd =

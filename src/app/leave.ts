@@ -1,4 +1,5 @@
 import { dropJoining, shrink } from '../core/route.js';
+import { PortUnavailable } from '../ports/failures.js';
 import { openIncident } from './incidents.js';
 import { type Site, siteTarget } from './site.js';
 
@@ -7,6 +8,16 @@ import { type Site, siteTarget } from './site.js';
  * seen by this caller or confirmed by a probe of its own, say that it has failed.
  */
 export async function leaveSite(site: Site, follower: string): Promise<void> {
+  try {
+    await leave(site, follower);
+  } catch (error) {
+    // Without the control store nobody is left: what waits for the follower goes on waiting.
+    if (!(error instanceof PortUnavailable)) throw error;
+    site.note('cannot leave a site', { follower, why: error.message });
+  }
+}
+
+async function leave(site: Site, follower: string): Promise<void> {
   const route = site.routes.known;
   if (route.joining[follower] !== undefined) {
     await site.routes.change((now) => dropJoining(now, follower));

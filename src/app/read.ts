@@ -111,8 +111,7 @@ class Pages {
   /** Reads until the page is full, or all there is is in it, or the time to wait is over. */
   async #fill<T>(session: ReadSession, page: Page<T>, { take, waitMs = 0, signal }: Request<T>): Promise<void> {
     const { reader } = session;
-    const untilMs = this.#site.clock.now() + waitMs;
-    const wait = new Wait(this.#site, session, signal);
+    const wait = new Wait(this.#site, session, waitMs, signal);
     let itemsWhenAsked = 0;
     for (;;) {
       take(reader, page);
@@ -129,9 +128,8 @@ class Pages {
         await session.ask();
         continue;
       }
-      const leftMs = untilMs - this.#site.clock.now();
-      if (page.items.length > 0 || leftMs <= 0 || signal?.aborted === true) return;
-      await wait.next(leftMs);
+      if (page.items.length > 0 || wait.isOver) return;
+      await wait.next();
     }
   }
 
@@ -141,8 +139,7 @@ class Pages {
    */
   #isDone<T>({ reader, isAsked, isAtTip }: ReadSession, page: Page<T>): boolean {
     if (!page.isFull || reader.closed === NEVER) return false;
-    const mayBeLast = reader.completeCount === 0 && (isAsked || isAtTip);
-    return !mayBeLast || (isAsked && isAtTip);
+    return reader.completeCount > 0 || (isAsked && isAtTip);
   }
 
   #isOverfull(reader: Reader): boolean {
@@ -154,30 +151,43 @@ class Pages {
 class Wait {
   readonly #site: ReadSite;
   readonly #session: ReadSession;
+  readonly #waitMs: number;
+  readonly #untilMs: number;
   readonly #signal: AbortSignal | undefined;
   #armed: Promise<void> | undefined;
   #wakes = 0;
 
-  constructor(site: ReadSite, session: ReadSession, signal: AbortSignal | undefined) {
+  constructor(site: ReadSite, session: ReadSession, waitMs: number, signal: AbortSignal | undefined) {
     this.#site = site;
     this.#session = session;
+    this.#waitMs = waitMs;
+    this.#untilMs = site.clock.now() + waitMs;
     this.#signal = signal;
+  }
+
+  get isOver(): boolean {
+    // More than there was at the start: the clock was set back.
+    return this.#leftMs <= 0 || this.#leftMs > this.#waitMs || this.#signal?.aborted === true;
   }
 
   /**
    * The first time it only starts to listen: what arrived between the last look and now would not be heard. Afterwards
-   * it waits for what it listens to, at the latest `leftMs`.
+   * it waits for what it listens to, until the time is over.
    */
-  async next(leftMs: number): Promise<void> {
+  async next(): Promise<void> {
     if (this.#armed !== undefined) {
       await orAborted(this.#armed, this.#signal);
-      if (this.#wakes > 0) await this.#site.clock.sleep(Math.min(PAUSE_MS, leftMs));
+      if (this.#wakes > 0) await this.#site.clock.sleep(Math.min(PAUSE_MS, Math.max(0, this.#leftMs)));
       this.#wakes += 1;
     }
-    this.#armed = this.#session.awaitRecords(leftMs);
+    this.#armed = this.#session.awaitRecords(Math.max(0, this.#leftMs));
     // Nobody may be left to hear of it.
     this.#armed.catch(() => undefined);
     this.#session.lookAgain();
+  }
+
+  get #leftMs(): number {
+    return this.#untilMs - this.#site.clock.now();
   }
 }
 

@@ -48,14 +48,12 @@ async function stageOnce(
   checkWrite(site, entry, state, events, fresh);
   const next = state.next + fresh.length;
   // A retry stages again at the other sites: the first time may have ended between the two.
-  const mirrored = waitsForMirrors(entry.replication) ? stageEverywhere(site, route, entry, next, staged) : undefined;
-  try {
-    if (fresh.length > 0) await stageHere(site, route, entry, state.next, next, fresh);
-  } catch (error) {
-    await mirrored;
-    throw error;
-  }
-  await mirrored;
+  const [here, there] = await Promise.allSettled([
+    fresh.length > 0 ? stageHere(site, route, entry, state.next, next, fresh) : undefined,
+    waitsForMirrors(entry.replication) ? stageEverywhere(site, route, entry, next, staged) : undefined,
+  ]);
+  if (here.status === 'rejected') throw here.reason;
+  if (there.status === 'rejected') throw there.reason;
   return staged;
 }
 

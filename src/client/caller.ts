@@ -73,7 +73,7 @@ export class Caller {
         this.#preferred = site;
         return answer;
       } catch (error) {
-        if (!isTransient(error) || attempt >= maxAttempts) throw error;
+        if (!isTransient(error) || attempt >= maxAttempts || signal?.aborted === true) throw error;
         const pauseMs = this.#pause(error, attempt);
         if (this.clock.now() + pauseMs > deadline) throw error;
         if (pauseMs > 0) await sleepUnlessAborted(this.clock, pauseMs, signal);
