@@ -20,7 +20,7 @@ export const problem = named(
     .describe('RFC 9457'),
 );
 
-export const mirror = named(
+const mirror = named(
   'MirrorStreamMetadata',
   z.strictObject({
     stream: streamName,
@@ -123,7 +123,7 @@ export const stream = named(
 );
 export const streams = named('Streams', z.strictObject({ streams: z.array(stream) }));
 
-export const eventOut = named(
+const eventOut = named(
   'EventOut',
   z
     .strictObject({
@@ -189,7 +189,7 @@ const conflictSide = z.strictObject({
   committedAt: z.string(),
   events: z.array(z.strictObject(loggedEvent)),
 });
-export const conflict = named(
+const conflict = named(
   'Conflict',
   z.strictObject({
     id: z.string(),
@@ -210,7 +210,7 @@ const digests = z.record(z.string(), z.strictObject({ log: z.string(), stream: z
 const hashRange = z.strictObject({ from: z.string(), to: z.string() });
 const gap = z.strictObject({ stream: streamName, from: z.string(), to: z.string() });
 const proofWindow = z.strictObject({ ...gap.shape, hashRange, before: digests, after: digests });
-export const proof = named(
+const proof = named(
   'Proof',
   z.strictObject({
     sites: z.array(siteName),

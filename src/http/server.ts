@@ -11,7 +11,7 @@ import type { App } from './app.js';
 import { PROBLEM_JSON, problemResponse, toProblem } from './problems.js';
 
 /** Requests come unsigned, so nobody but this machine may reach them. */
-export const HOST = '127.0.0.1';
+const HOST = '127.0.0.1';
 
 /** To receive a request's head, milliseconds. */
 const HEADERS_TIMEOUT_MS = 10_000;
