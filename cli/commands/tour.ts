@@ -1,0 +1,157 @@
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { type Command, Option } from 'commander';
+import { type Deployment, openExistingDeployment, openLocalDeployment } from '../tour/deployment.js';
+import { type EventLog, type EventLogOptions, readEventLog } from '../tour/event-log.js';
+import { renderReport } from '../tour/picture.js';
+import { isFaultless } from '../tour/report.js';
+import { runTour, type TourResult } from '../tour/tour.js';
+import { createTourView } from '../tour/view.js';
+import type { Io } from '../ui/terminal.js';
+import { counted, plain } from '../ui/text.js';
+import { addCommand, CommandFailed, type Session } from './command.js';
+import { present, wholeNumber } from './parse.js';
+import { portOption } from './serve.js';
+
+const DEFAULT_CLIENTS = 32;
+const DEFAULT_ROUND_TRIP_MS = 20;
+const NAMED_ROWS = 5;
+
+interface TourCommandOptions {
+  readonly log?: string;
+  readonly case?: string;
+  readonly activity?: string;
+  readonly timestamp?: string;
+  readonly strict?: boolean;
+  readonly cases?: number;
+  readonly clients: number;
+  readonly roundTripMs: number;
+  readonly data?: string;
+  readonly port: number;
+  readonly once?: boolean;
+}
+
+export function addTour(program: Command, io: Io): void {
+  addCommand<TourCommandOptions>(
+    program,
+    io,
+    {
+      name: 'tour',
+      summary: 'Send a real event log through two sites, break one on the way, and check that nothing is lost',
+      options: [
+        new Option('--log <file.csv>', 'the event log; by default an extract of a help desk’s'),
+        new Option('--case <column>', 'the column that names the case, where it is not found by itself'),
+        new Option('--activity <column>', 'the column that names the activity'),
+        new Option('--timestamp <column>', 'the column with the time'),
+        new Option('--strict', 'a broken row ends it; else such rows are named, counted and left out'),
+        new Option('--cases <n>', 'only the first so many cases').argParser(wholeNumber(1, 99_999_999)),
+        new Option('--clients <n>', 'cases under way at a time')
+          .argParser(wholeNumber(1, 1_000))
+          .default(DEFAULT_CLIENTS),
+        new Option('--round-trip-ms <ms>', 'distance between the sites')
+          .argParser(wholeNumber(0, 1_000))
+          .default(DEFAULT_ROUND_TRIP_MS),
+        new Option('--data <directory>', 'where it keeps everything; by default a new one that is removed at the end'),
+        portOption(),
+        new Option('--once', 'end after the tour instead of serving until Ctrl-C'),
+      ],
+      notes: [
+        'Each case is one interactive transaction over four streams, each event a write of its own. At 40 % the primary',
+        'streams of the first site fail, at 60 % all of that site, at 75 % it comes back. At the end both sites are read',
+        'from the beginning and held against the file. It ends with 1 if an event is lost, comes twice, or if a case is',
+        'torn (came in part, or in another order), or if the sites are not equal.',
+        'With --endpoint it runs against a deployment that is there: it breaks nothing, but asks for the changes.',
+      ].join('\n'),
+      examples: ['lockstep tour --once', 'lockstep tour --log tickets.csv --case ticket --once --json'],
+    },
+    async (session, options) => {
+      const file = options.log ?? join(io.env['LOCKSTEP_PACKAGE_ROOT'] ?? '.', 'examples', 'helpdesk.csv');
+      const readLog = (): Promise<EventLog> => readEventLog(file, logOptions(options));
+      const log = await readLog();
+      tellLog(session, file, log);
+      const deployment = await open(session, options);
+      try {
+        tellDeployment(session, deployment, options.clients);
+        const view = createTourView(session.terminal);
+        const result = await runTour({
+          log,
+          readLog,
+          clients: options.clients,
+          deployment,
+          view,
+          signal: io.interrupted,
+        });
+        tellResult(session, result);
+        if (options.once !== true && !session.endpointGiven) await goOnServing(session, deployment, result);
+        if (!isFaultless(result.report)) throw new CommandFailed();
+      } catch (error) {
+        if (!io.interrupted.aborted || error instanceof CommandFailed) throw error;
+        io.stderr.write('lockstep: broken off\n');
+        throw new CommandFailed();
+      } finally {
+        await deployment.close();
+      }
+    },
+  );
+}
+
+function logOptions({ strict, cases, ...named }: TourCommandOptions): EventLogOptions {
+  const columns = present<NonNullable<EventLogOptions['columns']>>({
+    case: named.case,
+    activity: named.activity,
+    timestamp: named.timestamp,
+  });
+  return present<EventLogOptions>({ columns, strict, maxCases: cases });
+}
+
+async function open(session: Session, { data, port, roundTripMs }: TourCommandOptions): Promise<Deployment> {
+  if (session.endpointGiven) return openExistingDeployment(session.endpoints);
+  return openLocalDeployment({ ...present<{ dataDirectory?: string }>({ dataDirectory: data }), port, roundTripMs });
+}
+
+function tellLog({ terminal }: Session, file: string, { cases, eventCount, columns, broken }: EventLog): void {
+  const { style } = terminal;
+  terminal.print(
+    `${style.bold('Lockstep tour')}  ${counted(cases.length, 'case')}, ${counted(eventCount, 'event')} of ${file}`,
+  );
+  terminal.print(style.dim(`  case: ${columns.case}, activity: ${columns.activity}, time: ${columns.timestamp}`));
+  if (broken.count === 0) return;
+  terminal.print(style.warn(`  ${counted(broken.count, 'broken row')} left out:`));
+  for (const { line, reason } of broken.rows.slice(0, NAMED_ROWS)) terminal.print(`  line ${line}: ${plain(reason)}`);
+  if (broken.rows.length > NAMED_ROWS) terminal.print(`  and lines ${brokenLines(broken.rows.slice(NAMED_ROWS))}`);
+}
+
+function brokenLines(rows: EventLog['broken']['rows']): string {
+  const shown = rows.slice(0, 20).map(({ line }) => line);
+  return `${shown.join(', ')}${rows.length > shown.length ? ', …' : ''}`;
+}
+
+function tellDeployment({ terminal }: Session, { words, url }: Deployment, clients: number): void {
+  terminal.print(`  ${words}; ${counted(clients, 'client')} at a time`, `  ${url}`, '');
+}
+
+function tellResult(session: Session, { report, verdict, reconciliationId }: TourResult): void {
+  const { terminal } = session;
+  terminal.print(...renderReport(report, verdict, terminal.style, terminal.width));
+  const proof = `proof ${reconciliationId}: ${report.reconciliation.digestsEqual ? 'both sites hold the same' : 'the sites differ'}`;
+  terminal.print(`  ${terminal.style.bold(proof)}`, '');
+  if (session.json) session.printJson(report);
+}
+
+async function goOnServing(
+  { io, terminal }: Session,
+  { url }: Deployment,
+  { reconciliationId }: TourResult,
+): Promise<void> {
+  terminal.print(
+    `It goes on serving at ${terminal.style.bold(url)} until Ctrl-C. To try next:`,
+    `  curl ${url}/route`,
+    `  curl '${url}/streams/openings/events?limit=2'`,
+    `  curl ${url}/incidents`,
+    `  curl -X PUT ${url}/local/faults -H 'content-type: application/json' \\`,
+    `       -d '{"faults":[{"site":"west","kind":"down"}]}'`,
+    `  npx lockstep verify ${reconciliationId} --endpoint ${url}`,
+    `  npx lockstep tail openings --endpoint ${url}`,
+  );
+  if (!io.interrupted.aborted) await once(io.interrupted, 'abort');
+}

@@ -1,0 +1,106 @@
+import type { Followers } from './followers.js';
+import type { LogCase } from './event-log.js';
+import type { Happening, SiteState, TourState, TourView } from './state.js';
+
+const SHOW_MS = 100;
+const LOOK_MS = 400;
+
+export interface BoardOptions {
+  readonly view: TourView;
+  readonly totals: TourState['totals'];
+  /** Looks at the sites; may fail while they do. */
+  look(): Promise<readonly SiteState[]>;
+  failedRequests(): number;
+}
+
+/** Counts what happens and shows it. */
+export class Board {
+  private readonly options: BoardOptions;
+  private readonly timers: NodeJS.Timeout[] = [];
+  private readonly startedAt = Date.now();
+  private phase: TourState['phase'] = 'running';
+  private lastCommitMs = 0;
+  private committedCases = 0;
+  private committedEvents = 0;
+  private abortedCases = 0;
+  private sites: readonly SiteState[] = [];
+  private followers: Followers | undefined;
+  private looking = false;
+
+  constructor(options: BoardOptions) {
+    this.options = options;
+  }
+
+  get elapsedMs(): number {
+    return Date.now() - this.startedAt;
+  }
+
+  get committed(): { readonly cases: number; readonly events: number } {
+    return { cases: this.committedCases, events: this.committedEvents };
+  }
+
+  get aborted(): number {
+    return this.abortedCases;
+  }
+
+  start(followers: Followers): void {
+    this.followers = followers;
+    this.look();
+    this.timers.push(
+      setInterval(() => this.show(), SHOW_MS),
+      setInterval(() => this.look(), LOOK_MS),
+    );
+  }
+
+  end(): void {
+    for (const timer of this.timers) clearInterval(timer);
+    this.show();
+    this.options.view.end();
+  }
+
+  enter(phase: TourState['phase']): void {
+    this.phase = phase;
+    this.show();
+  }
+
+  happened(what: string, mood: Happening['mood'] = 'plain'): void {
+    this.options.view.happened({ atMs: this.elapsedMs, what, mood });
+  }
+
+  caseCommitted({ events }: LogCase): void {
+    this.lastCommitMs = this.elapsedMs;
+    this.committedCases += 1;
+    this.committedEvents += events.length;
+  }
+
+  caseAborted(logCase: LogCase, why: string): void {
+    this.abortedCases += 1;
+    this.happened(`case ${logCase.id} was not committed: ${why}`, 'broken');
+  }
+
+  private show(): void {
+    this.options.view.update({
+      phase: this.phase,
+      totals: this.options.totals,
+      committed: this.committed,
+      aborted: this.abortedCases,
+      delivered: this.followers?.events ?? 0,
+      wholeTransactions: this.followers?.wholeTransactions ?? 0,
+      failedRequests: this.options.failedRequests(),
+      sites: this.sites,
+      elapsedMs: this.elapsedMs,
+      writingMs: this.lastCommitMs,
+    });
+  }
+
+  private look(): void {
+    if (this.looking) return;
+    this.looking = true;
+    void this.options
+      .look()
+      .then((sites) => (this.sites = sites))
+      // While a site is going down nobody may answer; the picture then stays as it was.
+      .catch(() => undefined)
+      .finally(() => (this.looking = false));
+  }
+}

@@ -1,0 +1,206 @@
+import { setTimeout } from 'node:timers/promises';
+import fc from 'fast-check';
+import { LocalFaults, RequestedChanges } from '../../cli/tour/disruptions.js';
+import { caseIndexOf, transactionIdOf } from '../../cli/tour/mapping.js';
+import { NOT_MEASURED, Outage } from '../../cli/tour/outage.js';
+import { Pace, planStages } from '../../cli/tour/pace.js';
+import { isFaultless, summariseProofs, type TourReport } from '../../cli/tour/report.js';
+import type { Incident, IncidentKind, LocalControls, Proof } from '../../src/core/api.js';
+import { createApp } from '../../src/http/app.js';
+import { serve } from '../../src/http/server.js';
+import { FakeDeployment } from './fake-service.js';
+
+describe('the pace', () => {
+  test('in a large log the gates lie a round of clients behind', () => {
+    expect(planStages(3_000, 32).map(({ due, gate }) => [due, gate])).toEqual([
+      [1_200, 1_232],
+      [1_800, 1_832],
+      [2_250, 2_282],
+    ]);
+  });
+
+  test('in a small one half of what lies before the next stage is kept back', () => {
+    expect(planStages(60, 32).map(({ due, gate }) => [due, gate])).toEqual([
+      [24, 30],
+      [36, 40],
+      [45, 52],
+    ]);
+  });
+
+  test('whatever the size, all stages come in order and every case is written', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 40 }), async (cases, clients) => {
+        const stages = planStages(cases, clients);
+        const pace = new Pace(stages);
+        const order: string[] = [];
+        let next = 0;
+        const write = async (): Promise<void> => {
+          while (next < cases) {
+            const index = next;
+            next += 1;
+            await pace.mayBegin(index);
+            pace.finish();
+          }
+        };
+        const direct = async (): Promise<void> => {
+          for (const [index, { name, due }] of stages.entries()) {
+            await pace.whenFinished(due);
+            order.push(name);
+            pace.openGate(index);
+          }
+        };
+        await Promise.all([direct(), ...Array.from({ length: clients }, write)]);
+        expect(pace.finished).toBe(cases);
+        expect(order).toEqual(['streams-fail', 'site-fails', 'all-returns']);
+      }),
+    );
+  });
+
+  test('breaking off leaves nobody waiting', async () => {
+    const pace = new Pace(planStages(100, 4));
+    const waiting = Promise.all([pace.mayBegin(99), pace.whenFinished(50)]);
+    pace.breakOff();
+    await expect(waiting).resolves.toBeDefined();
+  });
+});
+
+describe('measuring an outage', () => {
+  const incident = (kind: IncidentKind, startedAt: number): Incident => ({
+    id: kind,
+    kind,
+    site: 'east',
+    startedAt: new Date(startedAt).toISOString(),
+    timeline: [],
+  });
+
+  test('takes the first incident of its kind since, and the first commit since that', async () => {
+    const known: Incident[] = [];
+    let asked = 0;
+    const outage = new Outage({
+      kinds: ['takeover'],
+      timeoutMs: 5_000,
+      listIncidents: async () => {
+        asked += 1;
+        if (asked === 1) throw new Error('nobody answers');
+        return known;
+      },
+    });
+    outage.committed();
+    await setTimeout(60);
+    const startedAt = Date.now();
+    known.push(
+      incident('switchover', startedAt),
+      incident('takeover', startedAt + 100),
+      incident('takeover', startedAt),
+      incident('takeover', outage.brokenAt - 1_000),
+    );
+    const measuring = outage.end();
+    await setTimeout(80);
+    outage.committed();
+    const { times, incident: found } = await measuring;
+    expect(found).toBe(known[2]);
+    expect(times.detectedMs).toBe(startedAt - outage.brokenAt);
+    expect(times.firstCommitMs).toBeGreaterThanOrEqual(times.detectedMs! + 60);
+  });
+
+  test('says so where there was none, and where no commit came', async () => {
+    const none = new Outage({ kinds: ['takeover'], timeoutMs: 50, listIncidents: async () => [] });
+    await expect(none.end()).resolves.toEqual({ times: NOT_MEASURED, incident: undefined });
+    const known: Incident[] = [];
+    const noCommit = new Outage({ kinds: ['takeover'], timeoutMs: 50, listIncidents: async () => known });
+    known.push(incident('takeover', noCommit.brokenAt + 5));
+    expect((await noCommit.end()).times).toEqual({ detectedMs: 5, firstCommitMs: null });
+  });
+});
+
+describe('disruptions', () => {
+  test('throw the switches of a local server', async () => {
+    const set: unknown[] = [];
+    const controls = { setFaults: (faults) => (set.push(faults), faults) } as Partial<LocalControls> as LocalControls;
+    const server = await serve({ app: createApp({ service: new FakeDeployment().service, controls }), port: 0 });
+    try {
+      const faults = new LocalFaults(server.url, 'east');
+      await faults.failStreams();
+      await faults.failSite();
+      await faults.returnAll();
+    } finally {
+      await server.close();
+    }
+    expect(set).toEqual([[{ site: 'east', part: 'streams', kind: 'down' }], [{ site: 'east', kind: 'down' }], []]);
+  });
+
+  test('of a deployment that is there are requests', async () => {
+    const deployment = new FakeDeployment();
+    const changes = new RequestedChanges(deployment.service, { site: 'east', other: 'west', streams: ['a', 'b'] });
+    await changes.failStreams();
+    await changes.failSite();
+    await changes.returnAll();
+    expect(deployment.requests).toEqual([
+      ['switchover', ['a', { to: 'west' }]],
+      ['switchover', ['b', { to: 'west' }]],
+      ['moveHome', { to: 'west' }],
+    ]);
+  });
+});
+
+test('a transaction id leads back to its case, and only in its own run', () => {
+  expect(caseIndexOf('tour-a', transactionIdOf('tour-a', 42))).toBe(42);
+  expect(caseIndexOf('tour-a', transactionIdOf('tour-b', 42))).toBeUndefined();
+  expect(caseIndexOf('tour-a', 'tour-a-x')).toBeUndefined();
+});
+
+describe('the report', () => {
+  const digests = (text: string) => ({ log: text, stream: text });
+  const proof = (east: string, west: string, more: Partial<Proof> = {}): Proof => ({
+    sites: ['east', 'west'],
+    windows: [
+      {
+        stream: 's',
+        from: '0',
+        to: '1',
+        hashRange: { from: '0', to: 'f' },
+        before: {},
+        after: { east: digests(east), west: digests(west) },
+      },
+    ],
+    copied: 1,
+    overruled: [],
+    conflicts: [],
+    gaps: [],
+    ...more,
+  });
+
+  test('adds up what reconciliations did; how both sides stand the last comparison says', () => {
+    const proofs = [
+      proof('a', 'b', { overruled: ['t1'] }),
+      proof('c', 'c', { overruled: ['t1', 't2'], conflicts: ['k'] }),
+    ];
+    expect(summariseProofs(proofs)).toEqual({ copied: 2, overruled: 2, conflicts: 1, digestsEqual: true });
+    expect(summariseProofs([...proofs, proof('x', 'y', { windows: [] })]).digestsEqual).toBe(true);
+    expect(summariseProofs([...proofs].reverse()).digestsEqual).toBe(false);
+  });
+
+  test('nothing compared is nothing proven', () => {
+    expect(summariseProofs([]).digestsEqual).toBe(false);
+    expect(summariseProofs([proof('a', 'a', { windows: [] })]).digestsEqual).toBe(false);
+  });
+
+  const good: TourReport = {
+    transactions: { committed: 5, aborted: 0 },
+    events: { input: 9, delivered: 9, lost: 0, duplicated: 0, torn: 0 },
+    switchover: NOT_MEASURED,
+    takeover: NOT_MEASURED,
+    failedRequests: 3,
+    reconciliation: { copied: 1, overruled: 1, conflicts: 0, digestsEqual: true },
+    durationMs: 1,
+  };
+
+  test('is faultless when nothing is lost, doubled, torn, aborted or unequal', () => {
+    expect(isFaultless(good)).toBe(true);
+    for (const fault of ['lost', 'duplicated', 'torn']) {
+      expect(isFaultless({ ...good, events: { ...good.events, [fault]: 1 } })).toBe(false);
+    }
+    expect(isFaultless({ ...good, transactions: { committed: 4, aborted: 1 } })).toBe(false);
+    expect(isFaultless({ ...good, reconciliation: { ...good.reconciliation, digestsEqual: false } })).toBe(false);
+  });
+});
