@@ -7,6 +7,7 @@ import { PortUnavailable } from '../ports/failures.js';
 import type { ReplicateOutcome } from '../ports/mirror-agent.js';
 import { putHere } from './put.js';
 import { leaveSite } from './leave.js';
+import { readMarked } from './log.js';
 import { NotHomeAnyMore } from './signals.js';
 import { type Site, siteTarget } from './site.js';
 import { keepActive } from './switchover.js';
@@ -15,8 +16,36 @@ import { keepActive } from './switchover.js';
 export interface Task {
   readonly entry: DecidedEntry;
   readonly markEpoch: number;
+  /** The term known before its mark was written or read: under a later one it may have been overruled meanwhile. */
+  readonly term: number;
   /** Events that every in-sync follower holds staged: they go as digests. */
   readonly staged?: boolean;
+}
+
+/** What is still pending of these, to be applied. */
+export async function readTasks(site: Site, ids: readonly string[]): Promise<readonly Task[]> {
+  const { term } = site.routes.known;
+  const marked = await readMarked(site, ids);
+  return marked.flatMap(({ entry, markEpoch }) => (markEpoch === undefined ? [] : [{ entry, markEpoch, term }]));
+}
+
+/**
+ * What is still to be done before a decision that was just read here may be told.
+ *
+ * @throws NotHomeAnyMore when it is gone: overruled while this coordinator slept
+ */
+export async function taskFor(site: Site, seen: DecidedEntry): Promise<Task | undefined> {
+  const { term } = site.routes.known;
+  const [marked] = await readMarked(site, [seen.id]);
+  // Its mark comes and goes with it: only while it still stands does a missing mark say that it is everywhere.
+  if (marked?.entry.at !== seen.at) throw new NotHomeAnyMore(`the decision on ${seen.id} was overruled`);
+  return marked.markEpoch === undefined ? undefined : { entry: marked.entry, markEpoch: marked.markEpoch, term };
+}
+
+/** Whoever tells an outcome has seen it applied, or applies it first. @throws as `taskFor` and `applyAll` do */
+export async function seeApplied(site: Site, seen: DecidedEntry): Promise<void> {
+  const task = await taskFor(site, seen);
+  if (task) await applyAll(site, [task]);
 }
 
 /** Where a follower has been told that its copy of an event is enough. */
@@ -72,9 +101,12 @@ interface Replicated {
 async function replicateEverywhere(site: Site, tasks: readonly Task[]): Promise<Replicated> {
   const logged = new Set<string>();
   const behind = new Map<string, readonly string[]>();
-  const newestMark = Math.max(...tasks.map((task) => task.markEpoch));
+  const since: Since = {
+    markEpoch: Math.max(...tasks.map((task) => task.markEpoch)),
+    terms: tasks.map((it) => it.term),
+  };
   for (let attempt = 0; attempt < site.options.applyAttempts; attempt += 1) {
-    const route = await routeFor(site, newestMark, attempt);
+    const route = await routeFor(site, since, attempt);
     const followers = followersOf(route);
     const waiting = followers.filter((follower) => !logged.has(follower));
     const ends = await Promise.all(
@@ -87,7 +119,7 @@ async function replicateEverywhere(site: Site, tasks: readonly Task[]): Promise<
         behind.set(follower, end.behind);
       }
     });
-    if (ends.some((end) => end.kind === 'stale')) await routeFor(site, newestMark, attempt + 1);
+    if (ends.some((end) => end.kind === 'stale')) await routeFor(site, since, attempt + 1);
     const missing = followers.filter((follower) => !logged.has(follower));
     // The route that was read before the calls is the one whose demands are met.
     if (missing.length === 0) return { route, behind };
@@ -97,12 +129,18 @@ async function replicateEverywhere(site: Site, tasks: readonly Task[]): Promise<
   throw undetermined();
 }
 
-/** A route not older than the mark, under which this site is the serving home. */
-async function routeFor(site: Site, markEpoch: number, attempt: number): Promise<Route> {
+interface Since {
+  readonly markEpoch: number;
+  readonly terms: readonly number[];
+}
+
+/** A route not older than the marks, of the term in which they were read, under which this site is the serving home. */
+async function routeFor(site: Site, { markEpoch, terms }: Since, attempt: number): Promise<Route> {
   const known = site.routes.known;
   const route = attempt === 0 && known.epoch >= markEpoch ? known : await newest(site);
   if (route.epoch < markEpoch) throw undetermined();
   if (route.home !== site.name || route.phase !== 'serving') throw new NotHomeAnyMore(`${route.home} is home now`);
+  if (terms.some((term) => term !== route.term)) throw new NotHomeAnyMore('another term began meanwhile');
   return route;
 }
 

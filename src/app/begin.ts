@@ -5,6 +5,7 @@ import { encodeOpen, entryKey, markKey, openMark } from '../core/items.js';
 import { checkStagingGuard, guardCopyOf } from '../core/plan.js';
 import { toIso } from '../core/timestamp.js';
 import { ConditionFailed } from '../ports/tables.js';
+import { seeApplied } from './apply.js';
 import { readTransaction } from './log.js';
 import { atServingHome } from './serving.js';
 import type { Site } from './site.js';
@@ -53,7 +54,10 @@ async function record(site: Site, entry: OpenEntry): Promise<{ readonly entry: O
 async function begunBefore(site: Site, wanted: OpenEntry): Promise<OpenEntry> {
   const { entry } = await readTransaction(site, wanted.id);
   if (!entry) throw new LockstepError('Unavailable', 'the transaction ended meanwhile; ask again');
-  if (isDecided(entry)) throw refusalFor(entry);
+  if (isDecided(entry)) {
+    await seeApplied(site, entry);
+    throw refusalFor(entry);
+  }
   const same =
     entry.replication === wanted.replication && [...entry.streams].sort().join() === [...wanted.streams].sort().join();
   if (!same)

@@ -3,10 +3,10 @@ import { clearMark } from '../core/plan.js';
 import type { Write } from '../core/table.js';
 import { NEVER, type Timestamp, isTimestamp } from '../core/timestamp.js';
 import type { CloseAnswer } from '../ports/mirror-agent.js';
-import { applyAll } from './apply.js';
+import { applyAll, readTasks } from './apply.js';
 import { fencedTo, raiseBar } from './guards.js';
 import { heartbeat } from './heartbeat.js';
-import { pendingMarks, readMarked } from './log.js';
+import { pendingMarks } from './log.js';
 import { putSettled } from './replicate.js';
 import { NotHomeAnyMore } from './signals.js';
 import { type Site, siteTarget } from './site.js';
@@ -51,7 +51,9 @@ async function closeAtHome(site: Site): Promise<Timestamp> {
   }
   await applyPending(site, bar);
   await closeStreams(site, bar);
-  const followers = route.inSync.filter((name) => name !== site.name);
+  // Read only now: who is in sync after all of it was applied has it. One that was left meanwhile may lack some.
+  const { inSync } = await site.routes.refresh().catch(() => ({ inSync: [] }));
+  const followers = inSync.filter((name) => name !== site.name);
   await Promise.all(followers.map((follower) => tell(site, follower, route.term, bar)));
   return bar;
 }
@@ -61,9 +63,7 @@ export async function applyPending(site: Site, bar?: Timestamp): Promise<void> {
   const marks = await pendingMarks(site, bar);
   const running = marks.flatMap(({ id }) => site.applying.get(id) ?? []);
   const left = marks.filter(({ id }) => !site.applying.has(id)).map(({ id }) => id);
-  const marked = await readMarked(site, left);
-  const tasks = marked.flatMap(({ entry, markEpoch }) => (markEpoch === undefined ? [] : [{ entry, markEpoch }]));
-  tasks.sort((a, b) => (a.entry.at < b.entry.at ? -1 : 1));
+  const tasks = [...(await readTasks(site, left))].sort((a, b) => (a.entry.at < b.entry.at ? -1 : 1));
   // In order and one by one where they name predecessors: followers take versions in their order.
   const chained = tasks.filter(({ entry }) => entry.events.some((event) => event.version !== undefined));
   const free = tasks.filter((task) => !chained.includes(task));

@@ -5,6 +5,7 @@ import { checkTransactionSize } from '../core/event.js';
 import type { StagedEvent } from '../core/items.js';
 import { digestsOf, sameDigests, waitsForMirrors } from '../core/plan.js';
 import { expire } from './abort.js';
+import { seeApplied } from './apply.js';
 import { type CommitQueue, commitAnswer, unknownTransaction } from './commit-queue.js';
 import { ChangedMeanwhile, type Proposal } from './decide.js';
 import { type TransactionState, readTransaction } from './log.js';
@@ -37,7 +38,7 @@ export async function commit(
   }
 }
 
-function decide(
+async function decide(
   queue: CommitQueue,
   site: Site,
   id: string,
@@ -48,6 +49,7 @@ function decide(
   if (!entry) throw unknownTransaction(id);
   const known = isDecided(entry);
   if (known && entry.status === 'committed' && !sameDigests(digestsOf(entry.events), digests)) {
+    await seeApplied(site, entry);
     throw new LockstepError('IdempotencyMismatch', `transaction ${id} was committed with other events`);
   }
   const events = known ? entry.events : named(site, id, state, digests);

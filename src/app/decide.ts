@@ -19,8 +19,8 @@ import type { Write } from '../core/table.js';
 import { type Timestamp, latest } from '../core/timestamp.js';
 import { PortFull, PortThrottled, PortUnavailable } from '../ports/failures.js';
 import { ConditionFailed, WriteConflict } from '../ports/tables.js';
-import { type Task, applyAll } from './apply.js';
-import { prepareEntry, readEntries, readMarked, readMarks, readVersions } from './log.js';
+import { type Task, applyAll, readTasks, taskFor } from './apply.js';
+import { prepareEntry, readEntries, readMarks, readVersions } from './log.js';
 import { HomeFails, NotHomeAnyMore } from './signals.js';
 import type { Site } from './site.js';
 
@@ -83,8 +83,9 @@ export async function decideAll(site: Site, proposals: readonly Proposal[]): Pro
   return proposals.map((proposal) => verdicts.get(proposal) ?? { kind: 'refused', error: giveUp(failure) });
 }
 
+/** A condition that fails outside of a decision is the guard that refuses chunks: the route is looked at again. */
 function isPassing(error: unknown): boolean {
-  return error instanceof PortUnavailable || error instanceof PortThrottled || error instanceof WriteConflict;
+  return [PortUnavailable, PortThrottled, WriteConflict, ConditionFailed].some((kind) => error instanceof kind);
 }
 
 function giveUp(failure: unknown): LockstepError {
@@ -184,11 +185,7 @@ async function applyPredecessors(site: Site, ids: readonly string[]): Promise<vo
   if (ids.length === 0) return;
   const running = ids.flatMap((id) => site.applying.get(id) ?? []);
   await Promise.all(running);
-  const marked = await readMarked(site, await pendingOf(site, ids));
-  await applyAll(
-    site,
-    marked.flatMap(({ entry, markEpoch }) => (markEpoch === undefined ? [] : [{ entry, markEpoch }])),
-  );
+  await applyAll(site, await readTasks(site, await pendingOf(site, ids)));
 }
 
 async function pendingOf(site: Site, ids: readonly string[]): Promise<readonly string[]> {
@@ -248,7 +245,7 @@ async function decideBatch(
       continue;
     }
     for (const { proposal, entry } of drafts) {
-      const task = { entry, markEpoch: route.epoch, ...(proposal.staged ? { staged: true } : {}) };
+      const task = { entry, markEpoch: route.epoch, term: route.term, ...(proposal.staged ? { staged: true } : {}) };
       verdicts.set(proposal, { kind: 'decided', entry, task });
     }
     return;
@@ -281,13 +278,12 @@ async function standingVerdict(site: Site, proposal: Proposal, standing: Entry):
     const detail = `transaction ${proposal.id} was begun: commit that one, or choose another id`;
     return { kind: 'refused', error: new LockstepError('IdempotencyMismatch', detail) };
   }
-  const [mark] = await readMarks(site, [proposal.id]);
-  const task = mark?.state === 'pending' ? { task: { entry: standing, markEpoch: mark.epoch } } : {};
+  const task = await taskFor(site, standing);
   const wanted = proposal.kind === 'commit' ? 'committed' : 'aborted';
   const same = wanted === 'aborted' || sameDigests(digestsOf(standing.events), digestsOf(proposal.events));
-  if (standing.status === wanted && same) return { kind: 'decided', entry: standing, ...task };
+  if (standing.status === wanted && same) return { kind: 'decided', entry: standing, ...(task ? { task } : {}) };
   // The refusal tells an outcome too: it has to be applied before it is told.
-  if (task.task) await applyAll(site, [task.task]);
+  if (task) await applyAll(site, [task]);
   const error =
     standing.status === 'committed' && wanted === 'committed'
       ? new LockstepError('IdempotencyMismatch', `transaction ${proposal.id} was committed with other events`)

@@ -27,6 +27,8 @@ export async function putHere(site: Site, entries: readonly DecidedEntry[]): Pro
   const byStream = new Map<string, { entry: DecidedEntry; records: OutRecord[] }[]>();
   for (const entry of entries) {
     if (entry.status !== 'committed') continue;
+    // Created by another process: not to know a stream is not to lack a replica of it.
+    await site.registry.require(entry.streams);
     for (const record of encodeRecords(entry, site.ports.deployment.name, (stream) => site.closedAt(stream))) {
       if (!site.registry.localReplica(record.stream)) continue;
       const list = byStream.get(record.stream) ?? [];
@@ -42,17 +44,24 @@ export async function putHere(site: Site, entries: readonly DecidedEntry[]): Pro
   return behind.flat();
 }
 
+/** The streams of these entries whose replica here is not level, so far as this process knows. */
+export function laggingHere(site: Site, entries: readonly DecidedEntry[]): readonly string[] {
+  const streams = new Set(entries.flatMap((entry) => entry.streams));
+  return [...streams].filter((stream) => isWaiting(site, stream));
+}
+
+const isWaiting = (site: Site, stream: string): boolean =>
+  site.behind.has(stream) ||
+  site.refilling.has(stream) ||
+  site.registry.localReplica(stream)?.state === 'creating' ||
+  !site.admits(streamTarget(stream));
+
 type Item = { readonly entry: DecidedEntry; readonly records: readonly OutRecord[] };
 
 /** @returns whether the stream took them all */
 async function putStream(site: Site, stream: string, items: readonly Item[]): Promise<boolean> {
-  const waits =
-    site.behind.has(stream) ||
-    site.refilling.has(stream) ||
-    site.registry.localReplica(stream)?.state === 'creating' ||
-    !site.admits(streamTarget(stream));
   site.dirty.add(stream);
-  const refused = waits ? items : await offer(site, stream, items);
+  const refused = isWaiting(site, stream) ? items : await offer(site, stream, items);
   if (refused.length === 0) return true;
   await joinBacklog(site, stream, refused);
   return false;

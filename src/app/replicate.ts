@@ -7,7 +7,7 @@ import type { ReplicateAnswer, ReplicateOutcome, ReplicateRequest } from '../por
 import { ConditionFailed, WriteConflict } from '../ports/tables.js';
 import { dropStagings, prepareEntry, readEntries, readTransaction, readVersions } from './log.js';
 import { isDecided } from '../core/entry.js';
-import { putHere } from './put.js';
+import { laggingHere, putHere } from './put.js';
 import type { Site } from './site.js';
 
 /** Rounds in which a batch loses the entries that cannot be written with the others, before they are told apart. */
@@ -24,8 +24,12 @@ export async function takeDecisions(site: Site, request: ReplicateRequest): Prom
   }
   for (const [id, outcome] of await logDecisions(site, request, whole)) outcomes.set(id, outcome);
   const logged = whole.filter((entry) => outcomes.get(entry.id)?.kind === 'logged');
-  const behind = request.put ? await putAndRemember(site, logged) : [];
-  for (const entry of request.entries) if (entry.events.some(isHeld)) site.ports.later(dropStagings(site, entry.id));
+  const behind = request.put ? await putAndRemember(site, logged) : laggingHere(site, logged);
+  for (const entry of request.entries) {
+    // Of a decision that was refused here the transaction may go on: under another home.
+    const isTaken = outcomes.get(entry.id)?.kind === 'logged';
+    if (isTaken && entry.events.some(isHeld)) site.ports.later(dropStagings(site, entry.id));
+  }
   return {
     outcomes: request.entries.map((entry) => outcomes.get(entry.id) ?? { kind: 'conflict' }),
     behind,
@@ -44,7 +48,6 @@ export async function putSettled(site: Site, ids: readonly string[]): Promise<re
 
 /** What was put here need not be put again when its mark goes. */
 async function putAndRemember(site: Site, entries: readonly DecidedEntry[]): Promise<readonly string[]> {
-  for (const entry of entries) await site.registry.require(entry.streams);
   const behind = await putHere(site, entries);
   for (const entry of entries) site.putHere.add(entry.id);
   return behind;
@@ -82,7 +85,7 @@ async function logDecisions(
   let left = entries;
   for (let round = 0; left.length > 0; round += 1) {
     const batch = await nextBatch(site, request, left);
-    const ended = await writeBatch(site, request, batch);
+    const ended = batch === 'stale' ? staleAll(left) : await writeBatch(site, request, batch);
     for (const [id, outcome] of ended) outcomes.set(id, outcome);
     // Whoever has no outcome yet was held up by another one, and is tried again without it.
     left = left.filter((entry) => !outcomes.has(entry.id));
@@ -98,7 +101,14 @@ interface Batch {
   readonly entries: DecidedEntry[];
 }
 
-async function nextBatch(site: Site, request: ReplicateRequest, entries: readonly DecidedEntry[]): Promise<Batch> {
+const staleAll = (entries: readonly DecidedEntry[]): ReadonlyMap<string, ReplicateOutcome> =>
+  new Map(entries.map((entry) => [entry.id, { kind: 'stale' }]));
+
+async function nextBatch(
+  site: Site,
+  request: ReplicateRequest,
+  entries: readonly DecidedEntry[],
+): Promise<Batch | 'stale'> {
   const [first] = entries as [DecidedEntry];
   const batch: Batch = {
     writes: [checkTerm(guardCopyOf(first.id, site.copies), request.term)],
@@ -107,7 +117,8 @@ async function nextBatch(site: Site, request: ReplicateRequest, entries: readonl
   };
   const keys = new Set<string>();
   for (const entry of entries) {
-    const encoded = await prepareEntry(site, entry, request.term);
+    const encoded = await prepareEntry(site, entry, request.term).catch(unlessStale);
+    if (encoded === 'stale') return 'stale';
     const versions = request.joining ? await upward(site, entry) : followOn(entry);
     const writes = logWrites({
       entry,
@@ -128,6 +139,12 @@ async function nextBatch(site: Site, request: ReplicateRequest, entries: readonl
     batch.entries.push(entry);
   }
   return batch;
+}
+
+/** Its chunks were refused: the guard is of another term. */
+function unlessStale(error: unknown): 'stale' {
+  if (error instanceof ConditionFailed) return 'stale';
+  throw error;
 }
 
 async function upward(site: Site, entry: DecidedEntry): Promise<Write[]> {
@@ -152,7 +169,7 @@ async function writeBatch(
       return new Map();
     }
     if (!(error instanceof ConditionFailed)) throw error;
-    if (error.failed.has(0)) return new Map(batch.entries.map((entry) => [entry.id, { kind: 'stale' }]));
+    if (error.failed.has(0)) return staleAll(batch.entries);
     const refused = new Set([...error.failed.keys()].map((index) => batch.owner[index]));
     return whyRefused(
       site,

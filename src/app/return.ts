@@ -37,7 +37,10 @@ export async function returnSite(site: Site): Promise<boolean> {
     const overruled = await clean(site, route, home);
     if (overruled.length > 0) await tellIncident(site, incident.id, `${overruled.length} decisions were overruled`);
     const since = await beginJoin(site, route.term);
-    await home.raise({ term: route.term, epoch: since });
+    // Shut guards, of a takeover that is not quite finished, would be opened for an older epoch yet.
+    if ((await home.raise({ term: route.term, epoch: since })) === 'stale') {
+      throw new LockstepError('Unavailable', `the guards of ${route.home} do not demand epoch ${since} yet`);
+    }
     await progress.tell({});
     await tellIncident(site, incident.id, `joining since epoch ${since}; reconciliation ${progress.id}`);
     const proof = await reconcile(site, progress, { overruled, whenCopied: () => endJoin(site, since) });

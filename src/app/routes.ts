@@ -21,6 +21,7 @@ export class Routes {
   readonly #control: ControlStore;
   #known: { route: Route; version: number } | undefined;
   #reading: Promise<Route> | undefined;
+  #next: Promise<Route> | undefined;
   readonly #onChange: ((route: Route) => void)[] = [];
 
   constructor(control: ControlStore) {
@@ -44,12 +45,24 @@ export class Routes {
     return this.#known.route;
   }
 
-  /** Reads the route; calls at the same time share one read. @throws PortUnavailable */
+  /**
+   * Reads the route as it is after this call: calls that come while it is being read share the read after that one.
+   *
+   * @throws PortUnavailable
+   */
   refresh(): Promise<Route> {
-    this.#reading ??= this.#read().finally(() => {
-      this.#reading = undefined;
-    });
-    return this.#reading;
+    if (this.#next) return this.#next;
+    const start = (): Promise<Route> => {
+      this.#next = undefined;
+      const run = this.#read().finally(() => {
+        if (this.#reading === run) this.#reading = undefined;
+      });
+      this.#reading = run;
+      return run;
+    };
+    if (!this.#reading) return start();
+    this.#next = this.#reading.then(start, start);
+    return this.#next;
   }
 
   async #read(): Promise<Route> {

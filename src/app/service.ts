@@ -221,6 +221,7 @@ export class SiteService implements Service {
 
   /** Decides whether it makes sense to try again: only after the route has moved on. @throws LockstepError */
   async #afterFailure(error: unknown): Promise<void> {
+    if (error instanceof SiteUnavailable && (await this.#leavesHome())) return;
     if (error instanceof LockstepError) throw error;
     if (error instanceof HomeFails)
       throw new SiteUnavailable(`the tables of ${this.#site.name} fail; another site may take over`, { cause: error });
@@ -232,6 +233,14 @@ export class SiteService implements Service {
     }
     this.#site.observe(siteTarget(home), 'failed');
     if (!(await this.#homeIsElsewhere())) throw this.#notHome(home);
+  }
+
+  /** Home answered that it cannot: its tables fail. */
+  #leavesHome(): Promise<boolean> {
+    const { home } = this.#site.routes.known;
+    if (home === this.#site.name) return Promise.resolve(false);
+    this.#site.observe(siteTarget(home), 'failed');
+    return this.#homeIsElsewhere();
   }
 
   async #homeIsElsewhere(): Promise<boolean> {

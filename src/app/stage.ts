@@ -1,9 +1,10 @@
-import { isDecided } from '../core/entry.js';
-import { encodeOpen, entryKey, markKey, openMark } from '../core/items.js';
-import { NEW_OR_OPEN, checkTerm, guardCopyOf } from '../core/plan.js';
+import { type StagedEvent, encodeOpen, entryKey, markKey, openMark } from '../core/items.js';
+import { type OpenEntry, isDecided } from '../core/entry.js';
+import { checkTerm, guardCopyOf } from '../core/plan.js';
+import type { Clause } from '../core/table.js';
 import type { StageRequest } from '../ports/mirror-agent.js';
 import { ConditionFailed } from '../ports/tables.js';
-import { readEntries } from './log.js';
+import { readTransaction } from './log.js';
 import type { Site } from './site.js';
 import { stagedWrites } from './write.js';
 
@@ -13,11 +14,32 @@ import { stagedWrites } from './write.js';
  * digests, and what does not match them is asked for again.
  */
 export async function stageHere(site: Site, request: StageRequest): Promise<'staged' | 'stale'> {
-  const { entry, next, events, term } = request;
+  const { entry, events, term } = request;
+  let { next } = request;
+  // Numbers only rise: a staging that comes late, behind newer ones, must not let one be given twice.
+  for (;;) {
+    const outcome = await stageOnce(site, entry, next, events, term);
+    if (typeof outcome === 'string') return outcome;
+    next = outcome;
+  }
+}
+
+/** @returns the number that stands here where it is higher */
+async function stageOnce(
+  site: Site,
+  entry: OpenEntry,
+  next: number,
+  events: readonly StagedEvent[],
+  term: number,
+): Promise<'staged' | 'stale' | number> {
+  const isNewer: Clause = [
+    { attribute: 'status', is: '=', value: 'open' },
+    { attribute: 'next', is: '<=', value: next },
+  ];
   try {
     await site.tables.transact([
       checkTerm(guardCopyOf(entry.id, site.copies), term),
-      { kind: 'put', key: entryKey(entry.id), item: encodeOpen(entry, site.copies, next), when: NEW_OR_OPEN },
+      { kind: 'put', key: entryKey(entry.id), item: encodeOpen(entry, site.copies, next), when: ['absent', isNewer] },
       { kind: 'put', key: markKey(entry.id, site.copies), item: openMark(entry.expiresAtMs) },
       ...stagedWrites(entry.id, events),
     ]);
@@ -26,8 +48,9 @@ export async function stageHere(site: Site, request: StageRequest): Promise<'sta
     if (!(error instanceof ConditionFailed)) throw error;
     if (error.failed.has(0)) return 'stale';
     // Decided here already: this staging comes late, and nothing is missing.
-    const [standing] = await readEntries(site, [entry.id]);
+    const { entry: standing, next: given } = await readTransaction(site, entry.id);
     if (standing && isDecided(standing)) return 'staged';
+    if (given > next) return given;
     throw error;
   }
 }

@@ -33,20 +33,27 @@ export async function sweepHome(site: Site): Promise<void> {
  * at all while a site is missing: what was decided around a change of term must still be there when that site returns.
  */
 export async function expireLog(site: Site): Promise<void> {
-  const { inSync, term } = site.routes.known;
+  const { inSync, terms } = await site.routes.refresh();
   if (inSync.length < site.ports.deployment.sites.length) return;
   const streams = site.registry.local.map(({ definition }) => definition.name);
   const closed = await closedStands(site, streams);
-  const oldest = timestamp(term, Math.max(0, clockAt(site.clock.now() - site.options.logRetentionMs)));
-  const to = closed < oldest ? closed : oldest;
-  for (const status of ['committed', 'aborted'] as const) {
-    for (let bucket = 0; bucket < site.copies; bucket += 1) await expireBucket(site, indexPk(status, bucket), to);
+  const clock = clockAt(Math.max(0, site.clock.now() - site.options.logRetentionMs));
+  // Term by term: a decision of an older term is not older for that.
+  for (const { term } of terms) {
+    const oldest = timestamp(term, clock);
+    const to = closed < oldest ? closed : oldest;
+    for (const status of ['committed', 'aborted'] as const) {
+      for (let bucket = 0; bucket < site.copies; bucket += 1) {
+        await expireBucket(site, indexPk(status, bucket), timestamp(term, 0), to);
+      }
+    }
   }
 }
 
-async function expireBucket(site: Site, pk: string, to: Timestamp): Promise<void> {
+async function expireBucket(site: Site, pk: string, from: Timestamp, to: Timestamp): Promise<void> {
+  if (from >= to) return;
   for (let page = 0; page < EXPIRE_PAGES; page += 1) {
-    const { rows } = await site.tables.queryIndex({ pk, to, limit: EXPIRE_PAGE });
+    const { rows } = await site.tables.queryIndex({ pk, from, to, limit: EXPIRE_PAGE });
     for (const { key } of rows) {
       const { rows: all } = await site.tables.query({ pk: transactionPk(key.pk.slice(key.pk.indexOf('#') + 1)) });
       await site.tables.writeEach(all.map((row) => ({ kind: 'delete', key: row.key })));

@@ -5,9 +5,9 @@ import { toEventIn } from '../core/event.js';
 import { type StagedEvent, indexPk } from '../core/items.js';
 import type { Row } from '../core/table.js';
 import { msOf, toIso } from '../core/timestamp.js';
-import { applyAll } from './apply.js';
+import { seeApplied } from './apply.js';
 import { unknownTransaction } from './commit-queue.js';
-import { decodeWhole, readMarked, readTransaction } from './log.js';
+import { decodeWhole, readTransaction } from './log.js';
 import type { Site } from './site.js';
 import { shardsOf } from './streams.js';
 
@@ -15,14 +15,8 @@ import { shardsOf } from './streams.js';
 export async function getTransaction(site: Site, id: string): Promise<TransactionLogEntry> {
   const state = await readTransaction(site, id);
   if (!state.entry) throw unknownTransaction(id);
-  if (isDecided(state.entry)) await seenApplied(site, id);
+  if (isDecided(state.entry)) await seeApplied(site, state.entry);
   return describe(site, state.entry, state.staged);
-}
-
-/** Whoever tells an outcome has seen it applied, or applies it first. */
-async function seenApplied(site: Site, id: string): Promise<void> {
-  const [marked] = await readMarked(site, [id]);
-  if (marked?.markEpoch !== undefined) await applyAll(site, [{ entry: marked.entry, markEpoch: marked.markEpoch }]);
 }
 
 const STATUSES: readonly TransactionStatus[] = ['open', 'committed', 'aborted'];

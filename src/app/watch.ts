@@ -1,3 +1,4 @@
+import type { Route } from '../core/route.js';
 import { leaveSite } from './leave.js';
 import { returnSite } from './return.js';
 import { type Site, siteTarget } from './site.js';
@@ -9,12 +10,12 @@ import { finishTakeover, takeover } from './takeover.js';
  */
 export async function watch(site: Site): Promise<void> {
   const route = await site.routes.refresh();
-  if (!route.inSync.includes(site.name)) {
-    await returnSite(site);
+  if (isUnfinishedFor(site, route)) {
+    await goOnWithTakeover(site);
     return;
   }
-  if (route.phase === 'taking-over') {
-    await goOnWithTakeover(site);
+  if (!route.inSync.includes(site.name)) {
+    await returnSite(site);
     return;
   }
   if (route.home === site.name) {
@@ -53,9 +54,9 @@ async function probe(site: Site, other: string): Promise<boolean> {
  */
 export async function homeHasFailed(site: Site): Promise<boolean> {
   const route = await site.routes.refresh();
+  if (isUnfinishedFor(site, route)) return goOnWithTakeover(site);
   if (!route.inSync.includes(site.name)) return false;
   if (route.home === site.name) return true;
-  if (route.phase === 'taking-over') return goOnWithTakeover(site);
   if (await probe(site, route.home)) return false;
   const witnesses = route.inSync.filter((name) => name !== site.name && name !== route.home);
   const seen = await Promise.all(
@@ -69,6 +70,11 @@ export async function homeHasFailed(site: Site): Promise<boolean> {
   if (seen.includes(true)) return false;
   await takeover(site, { why: `${route.home} does not answer` });
   return true;
+}
+
+/** A takeover that this site may finish, or end by taking over itself: it is in sync, or was home until just now. */
+function isUnfinishedFor(site: Site, { phase, inSync, deposed }: Route): boolean {
+  return phase === 'taking-over' && (inSync.includes(site.name) || deposed.includes(site.name));
 }
 
 /** A takeover that stopped half-way: whoever is in sync finishes it, or takes over in turn where its home is lost too. */

@@ -10,6 +10,7 @@ import { ConditionFailed } from '../ports/tables.js';
 import { checkVersionedKeys } from './commit-once.js';
 import { unknownTransaction } from './commit-queue.js';
 import { expire } from './abort.js';
+import { seeApplied } from './apply.js';
 import { leaveSite } from './leave.js';
 import { type TransactionState, openEntryOf, readTransaction } from './log.js';
 import { atServingHome } from './serving.js';
@@ -59,7 +60,10 @@ async function stageOnce(
 
 async function openEntry(site: Site, id: string, state: TransactionState): Promise<OpenEntry> {
   if (!state.entry) throw unknownTransaction(id);
-  if (isDecided(state.entry)) throw refusalFor(state.entry);
+  if (isDecided(state.entry)) {
+    await seeApplied(site, state.entry);
+    throw refusalFor(state.entry);
+  }
   if (state.entry.expiresAtMs <= site.clock.now()) throw await expire(site, id);
   return openEntryOf(state.entry);
 }

@@ -39,7 +39,7 @@ export function msOf(at: Timestamp): number {
 }
 
 export function clockAt(ms: number): number {
-  return ms * TICKS_PER_MS;
+  return Math.floor(ms * TICKS_PER_MS);
 }
 
 /**
