@@ -227,12 +227,15 @@ export class SiteService implements Service {
       throw new SiteUnavailable(`the tables of ${this.#site.name} fail; another site may take over`, { cause: error });
     if (!(error instanceof NotHomeAnyMore) && !(error instanceof PortUnavailable)) throw error;
     const { home } = this.#site.routes.known;
-    if (error instanceof NotHomeAnyMore || home === this.#site.name) {
-      await this.#site.routes.refresh().catch(() => undefined);
-      return;
-    }
+    if (error instanceof NotHomeAnyMore || home === this.#site.name) return this.#lookAgain();
     this.#site.observe(siteTarget(home), 'failed');
     if (!(await this.#homeIsElsewhere())) throw this.#notHome(home);
+  }
+
+  /** A takeover that was left half-way is finished by the request that meets it. */
+  async #lookAgain(): Promise<void> {
+    const route = await this.#site.routes.refresh().catch(() => undefined);
+    if (route?.phase === 'taking-over') await homeHasFailed(this.#site).catch(() => undefined);
   }
 
   /** Home answered that it cannot: its tables fail. */

@@ -10,8 +10,8 @@ import { stagedWrites } from './write.js';
 
 /**
  * A follower keeps uncommitted events, with what begin said, so that it could go on with the transaction as home. A
- * number may be written twice with other content by racing writers of which only one succeeds at home: the commit names
- * digests, and what does not match them is asked for again.
+ * number may be given twice by racing writers of which only one succeeds at home: both stay here, and the commit, which
+ * names digests, picks the right one.
  */
 export async function stageHere(site: Site, request: StageRequest): Promise<'staged' | 'stale'> {
   const { entry, events, term } = request;

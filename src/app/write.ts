@@ -147,7 +147,7 @@ async function stageHere(
 
 export function stagedWrites(id: string, events: readonly StagedEvent[]): Write[] {
   return events.flatMap((event): Write[] => [
-    { kind: 'put', key: stagedKey(id, event.number), item: encodeStaged(event) },
+    { kind: 'put', key: stagedKey(id, event.number, event.request), item: encodeStaged(event) },
     ...(event.id === undefined
       ? []
       : [{ kind: 'put', key: clientKey(id, event.id), item: { number: event.number } } satisfies Write]),

@@ -12,7 +12,7 @@ import { type Timestamp, clockAt, timestamp } from './timestamp.js';
  *   guard#{copy}           -                  what conditional writes check
  *   tx#{id}                entry              the log entry
  *   tx#{id}                chunk#{sum}#{n}    events that do not fit the entry
- *   tx#{id}                event#{number}     a staged event
+ *   tx#{id}                event#{number}#{request}  a staged event: racing writes may be given the same number
  *   tx#{id}                client#{id}        which number a client's own id was given
  *   mark#{bucket}          {id}               the transaction is open, or decided and not yet everywhere
  *   version#{stream}/{key} -                  the last version of the key
@@ -29,7 +29,10 @@ export const chunkKey = (id: string, sum: string, index: number): Key => ({
   pk: transactionPk(id),
   sk: `chunk#${sum}#${pad(index)}`,
 });
-export const stagedKey = (id: string, number: number): Key => ({ pk: transactionPk(id), sk: `event#${pad(number)}` });
+export const stagedKey = (id: string, number: number, request: string): Key => ({
+  pk: transactionPk(id),
+  sk: `event#${pad(number)}#${request}`,
+});
 export const clientKey = (id: string, clientId: string): Key => ({ pk: transactionPk(id), sk: `client#${clientId}` });
 export const markPk = (bucket: number): string => `mark#${bucket}`;
 export const markKey = (id: string, buckets: number): Key => ({ pk: markPk(bucketOf(id, buckets)), sk: id });

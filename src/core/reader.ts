@@ -108,7 +108,7 @@ export class Reader {
     this.#shards.finish(stream, shardId);
   }
 
-  /** The stream was known to be closed so far; then this shard to be open; then it was read to its tip. */
+  /** The stream was known to be closed so far; then all its shards were opened here; then this one was read to its tip. */
   grant(stream: string, shardId: string, closed: Timestamp): void {
     this.#shards.grant(stream, shardId, closed);
   }

@@ -36,6 +36,33 @@ describe('a decision that is taken over', () => {
     expect(bench.add({ id: 'missed', at: ts(102, 2), takenFrom: ts(55) }).take()).toEqual(['missed:0']);
   });
 
+  it('is recognised on the replica that had the old one, above what was closed there', () => {
+    const [one, two] = [
+      { id: 'one', at: ts(60) },
+      { id: 'two', at: ts(70) },
+    ];
+    const bench = new Bench(['s'], START, [2]).close(ts(50)).add(one);
+    expect(bench.take()).toEqual(['one:0']);
+    bench.add(two, { id: 'three', at: ts(80) }).close(ts(90, 2));
+    expect(bench.take(1)).toEqual(['two:0']);
+    expect(bench.take()).toEqual(['three:0']);
+    bench.resume();
+    for (const [id, ms] of [['one', 60] as const, ['two', 70] as const, ['three', 80] as const]) {
+      expect(bench.add({ id, at: ts(100 + ms, 2), takenFrom: ts(ms) }).take()).toEqual([]);
+    }
+  });
+
+  it('is known to its successors by its new timestamp, when the old one is forgotten', () => {
+    const bench = new Bench(['s'], START, [2]).close(ts(50)).add({ id: 't', at: ts(60) });
+    bench.take();
+    bench
+      .add({ id: 't', at: ts(100, 2), takenFrom: ts(60) })
+      .close(ts(90, 2))
+      .take();
+    bench.add({ id: 'next', at: ts(101, 2), version: 2, after: { at: ts(100, 2), id: 't' } });
+    expect(bench.take()).toEqual(['next:0']);
+  });
+
   it('goes out once where both stand on one stream, whichever way round', () => {
     const old = { id: 't', at: ts(60) };
     const anew = { id: 't', at: ts(100, 2), takenFrom: ts(60) };

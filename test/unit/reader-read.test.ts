@@ -94,11 +94,11 @@ describe('pages of events', () => {
     const { readEvents } = createReadUseCase(site);
     const got: string[] = [];
     let page: EventPage | undefined;
-    do {
+    for (let rounds = 0; page?.caughtUp !== true && rounds < 100; rounds += 1) {
       page = await readEvents({ stream: 's', limit: 1000, ...(page && { checkpoint: page.checkpoint }) });
       expect(page.checkpoint.length).toBeLessThanOrEqual(4096);
       got.push(...ids(page));
-    } while (!page.caughtUp);
+    }
     expect(new Set(got).size).toBe(3000);
     expect(got).toHaveLength(3000);
   });
@@ -143,8 +143,8 @@ describe('shards', () => {
     const [, one, two] = await shardIds();
     await site.streams.merge('test-s', one!.shardId, two!.shardId);
     for (let i = 60; i < 90; i += 1) await site.commit(`t${i}`, [`s/k${i % 7}`]);
-    for (let fresh = false; !page.caughtUp; fresh = !fresh) {
-      const use = fresh ? createReadUseCase(site).readEvents : readEvents;
+    for (let rounds = 0; !page.caughtUp && rounds < 100; rounds += 1) {
+      const use = rounds % 2 === 1 ? createReadUseCase(site).readEvents : readEvents;
       page = await use({ stream: 's', limit: 13, checkpoint: page.checkpoint });
       got.push(...ids(page));
     }
@@ -156,16 +156,33 @@ describe('shards', () => {
     expect(got).toHaveLength(90);
   });
 
-  it('are not closed by what their children may hold: a stream that was split since', async () => {
+  it('that end while home is asked do not close what their children hold', async () => {
     const site = await siteWith(3, 1);
     const { readEvents } = createReadUseCase(site);
     const first = await readEvents({ stream: 's' });
-    const [shard] = (await site.streams.describe('test-s'))!.shards;
-    await site.streams.split('test-s', shard!.shardId);
-    for (let i = 3; i < 20; i += 1) await site.commit(`t${i}`, [`s/k${i % 7}`]);
-    const { events, caughtUp } = await readEvents({ stream: 's', checkpoint: first.checkpoint });
-    expect(events).toHaveLength(17);
-    expect(caughtUp).toBe(true);
+    const [parent] = (await site.streams.describe('test-s'))!.shards;
+    // As Kinesis does: the newest record of a shard that has ended is read before its end is told.
+    const read = site.streams.read.bind(site.streams);
+    let isTold = false;
+    site.streams.read = async (name, shardId, position, limit) => {
+      const page = await read(name, shardId, position, limit);
+      if (shardId !== parent!.shardId || page.next !== undefined || isTold) return page;
+      isTold = true;
+      return { ...page, next: position };
+    };
+    const closed = site.closed.bind(site);
+    site.closed = async (streams, atLeastNow) => {
+      site.closed = closed;
+      await site.streams.split('test-s', parent!.shardId);
+      for (let i = 3; i < 20; i += 1) await site.commit(`t${i}`, [`s/k${i % 7}`]);
+      return closed(streams, atLeastNow);
+    };
+    const got: string[] = [];
+    for (let page = first, rounds = 0; rounds < 4; rounds += 1) {
+      page = await readEvents({ stream: 's', checkpoint: page.checkpoint });
+      got.push(...ids(page));
+    }
+    expect(got).toHaveLength(17);
   });
 });
 

@@ -1,5 +1,6 @@
-import { MAX_EMITTED, encodeCheckpoint } from '../../src/core/checkpoint.js';
+import { MAX_EMITTED, START, encodeCheckpoint } from '../../src/core/checkpoint.js';
 import { Reader } from '../../src/core/reader.js';
+import { Page } from '../../src/core/reading/page.js';
 import { encodeHeartbeat } from '../../src/core/record.js';
 import { NEVER } from '../../src/core/timestamp.js';
 import { Bench, part, ts } from './reader-records.js';
@@ -50,9 +51,26 @@ describe('what goes out', () => {
     ).toEqual(['u:0']);
   });
 
+  it('knows what was emitted at a replica that was further on, until this one is as far', () => {
+    const ahead = { id: 'ahead', at: ts(60) };
+    const bench = new Bench().add(ahead).close(ts(50));
+    expect(bench.take()).toEqual(['ahead:0']);
+    bench.resume().close(ts(55)).take();
+    expect(bench.add(ahead).take()).toEqual([]);
+    bench.close(ts(60)).take();
+    expect(bench.reader.checkpoint().emitted.size).toBe(0);
+  });
+
   it('compares the term first: the clock of a new home may be behind', () => {
-    const bench = new Bench().close(ts(900, 1)).add({ id: 't', at: ts(100, 2) });
-    expect(bench.take()).toEqual(['t:0']);
+    const bench = new Bench().close(ts(900, 1));
+    bench.take();
+    expect(bench.reader.closed).toBe(ts(900, 1));
+    expect(
+      bench
+        .resume()
+        .add({ id: 't', at: ts(100, 2) })
+        .take(),
+    ).toEqual(['t:0']);
   });
 
   it('passes over what it cannot read, and counts it', () => {
@@ -190,7 +208,7 @@ describe('arrival order of one (stream, key)', () => {
 
 describe('the closed timestamp', () => {
   it('is the lowest over shards and streams', () => {
-    const reader = new Reader(['a', 'b'], { closed: NEVER, emitted: new Set(), top: NEVER, anchors: [] });
+    const reader = new Reader(['a', 'b'], START);
     const bench = new Bench(['a', 'b']);
     bench.reader = reader;
     reader.open('a', '1', []);
@@ -210,6 +228,14 @@ describe('the closed timestamp', () => {
     reader.grant('a', '2', ts(8));
     bench.take();
     expect(reader.closed).toBe(ts(8));
+  });
+
+  it('is not known while a stream shows no shards', () => {
+    const reader = new Reader(['a', 'b'], START);
+    reader.open('a', '1', []);
+    reader.addDecoded('a', '1', { kind: 'heartbeat', stream: 'a', closed: ts(5) }, 1);
+    reader.takeEvents(new Page(1));
+    expect(reader.closed).toBe(NEVER);
   });
 
   it('is inherited by children from records, not from what was granted', () => {

@@ -152,8 +152,7 @@ export class ReadSession {
     cursor.position = page.next;
     cursor.isAtTip = page.atTip;
     const closed = this.#closed.get(stream)?.closed;
-    // A shard that was closed by then may have children that hold a share of it.
-    if (page.atTip && cursor.isOpen && closed !== undefined) this.reader.grant(stream, shardId, closed);
+    if (page.atTip && closed !== undefined) this.reader.grant(stream, shardId, closed);
   }
 
   #meet(cursor: ShardCursor, { records }: RecordPage): void {
@@ -164,7 +163,10 @@ export class ReadSession {
     cursor.front = front;
   }
 
-  /** First how far things are closed, then which shards there are: so a shard that is open then holds all of its share. */
+  /**
+   * First how far things are closed, then which shards there are: so what is closed stands on shards that are known. The
+   * other way round, a shard read to its tip might have ended in between, and its children hold a share of it.
+   */
   async #learn(atLeastNow: boolean): Promise<void> {
     this.#closed = await this.#site.closed(this.#streams, atLeastNow);
     await Promise.all(this.#streams.map((stream) => this.#describe(stream)));
@@ -179,12 +181,9 @@ export class ReadSession {
     const { position, readUpToMs } = this.#starts.get(stream) as Start;
     const cursors = this.#cursors.get(stream) as Map<string, ShardCursor>;
     for (const shard of description.shards) {
-      const known = cursors.get(shard.shardId);
-      if (known !== undefined) known.isOpen = shard.open;
-      else {
-        cursors.set(shard.shardId, cursorAt(stream, shard, position, readUpToMs));
-        this.reader.open(stream, shard.shardId, shard.parents);
-      }
+      if (cursors.has(shard.shardId)) continue;
+      cursors.set(shard.shardId, cursorAt(stream, shard, position, readUpToMs));
+      this.reader.open(stream, shard.shardId, shard.parents);
     }
   }
 

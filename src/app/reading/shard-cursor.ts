@@ -6,8 +6,6 @@ export interface ShardCursor {
   readonly stream: string;
   readonly shardId: string;
   readonly parents: readonly string[];
-  /** Whether it takes records, as the stream was last described. */
-  isOpen: boolean;
   /** Undefined: read to its end. */
   position: Position | undefined;
   /** Told to the reader, its children known: these may be read now. */
@@ -21,12 +19,11 @@ export interface ShardCursor {
 }
 
 export function cursorAt(stream: string, shard: Shard, position: Position, readUpToMs: number): ShardCursor {
-  const { shardId, parents, open } = shard;
+  const { shardId, parents } = shard;
   return {
     stream,
     shardId,
     parents,
-    isOpen: open,
     position,
     isFinished: false,
     isAtTip: false,

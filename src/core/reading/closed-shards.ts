@@ -47,7 +47,7 @@ export class ClosedShards {
   }
 
   /**
-   * It was known that the stream is closed so far, then that this shard is open, and then the shard was read to its tip.
+   * It was known that the stream is closed so far, then which shards it has, and then this one was read to its tip.
    * Children do not inherit it: they may have got their share before the shard was found to have ended.
    */
   grant(stream: string, shardId: string, closed: Timestamp): void {
@@ -84,8 +84,7 @@ export class ClosedShards {
  */
 function inherit(child: ShardState, shards: ReadonlyMap<string, ShardState>): void {
   if (child.parents.length === 0) return;
-  const parents = child.parents.map((parent) => shards.get(parent));
-  if (!parents.every((parent) => parent?.finished === true)) return;
-  const lowest = parents.map((parent) => parent?.seen ?? NEVER).reduce((a, b) => (a < b ? a : b));
+  const seen = child.parents.map((parent) => shards.get(parent)?.seen ?? NEVER);
+  const lowest = seen.reduce((a, b) => (a < b ? a : b));
   child.seen = latest(child.seen, lowest);
 }
