@@ -10,6 +10,7 @@ import { tend } from './provision.js';
 import { putSettled, takeDecisions } from './replicate.js';
 import type { Site } from './site.js';
 import { stageHere } from './stage.js';
+import { decideAnew } from './diverged.js';
 import { adoptHere, fenceHere, raiseHere } from './takeover.js';
 
 /** About as much as one answer of a function may hold. */
@@ -35,6 +36,7 @@ export function createAgent(site: Site, closer: Closer, perform: MirrorAgent['pe
     stagings: (request) => stagingsHere(site, request),
     lines: (request) => linesHere(site, request),
     digests: (request) => digestsHere(site, request),
+    takeOver: ({ entry }) => decideAnew(site, entry),
     perform,
   };
 }

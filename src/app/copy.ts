@@ -15,7 +15,7 @@ const WINDOWS = 32;
 const LINES = 2000;
 const FETCH = 100;
 /** Above every timestamp. */
-const END: Timestamp = timestamp(99_999_999, 9_007_199_254_740_991);
+export const END: Timestamp = timestamp(99_999_999, 9_007_199_254_740_991);
 const RACES = 16;
 
 /**

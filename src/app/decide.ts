@@ -1,9 +1,10 @@
 import { type DecidedEntry, type Entry, isDecided, refusalFor } from '../core/entry.js';
 import { LockstepError } from '../core/errors.js';
-import { type PreparedEvent, partName } from '../core/event.js';
+import { partName } from '../core/event.js';
 import type { Mark, VersionItem } from '../core/items.js';
 import {
   type Origin,
+  type ProposedEvent,
   checkDecisionGuard,
   digestsOf,
   followOn,
@@ -30,7 +31,7 @@ export interface Proposal {
   readonly kind: 'commit' | 'abort';
   readonly origin: Origin;
   /** In the order of their numbers; none for an abort. */
-  readonly events: readonly PreparedEvent[];
+  readonly events: readonly ProposedEvent[];
   readonly streams: readonly string[];
   readonly startedAtMs: number;
   readonly expiresAtMs: number;

@@ -6,7 +6,7 @@ import { sumOf } from '../core/plan.js';
 import type { DigestAnswer, DigestRequest, LinePage, LogLine, Range } from '../ports/mirror-agent.js';
 import type { Position } from '../ports/streams.js';
 import { decodeWhole } from './log.js';
-import { logRows } from './log-index.js';
+import { logRows } from './log-walk.js';
 import type { Site } from './site.js';
 
 /** What a site computes of itself when two sides are compared. Nothing here writes. */

@@ -57,12 +57,18 @@ export async function initialiseGuards(site: Site, isHome: boolean): Promise<voi
   await rewriteAll(site, (before) => (before ? 'done' : first));
 }
 
-/** After this no write of an older term succeeds here. `refused`: a newer term was here before. */
-export function fenceGuards(site: Site, term: number): Promise<'done' | 'refused'> {
+/**
+ * After this no write of an older term succeeds here, nor any adoption of an earlier round of the same takeover.
+ *
+ * @param epoch of the route that the round rests on; absent where a site fences itself
+ * @returns `refused`: a newer term, or round, was here before, or the takeover is over
+ */
+export function fenceGuards(site: Site, term: number, epoch?: number): Promise<'done' | 'refused'> {
   return rewriteAll(site, (before) => {
     if (before && before.term > term) return 'refused';
-    if (before?.term === term) return 'done';
-    return { term, epoch: 0, bar: timestamp(term, 0), open: false };
+    if (before?.term !== term) return { term, epoch: epoch ?? 0, bar: timestamp(term, 0), open: false };
+    if (epoch === undefined || before.epoch === epoch) return 'done';
+    return before.open || before.epoch > epoch ? 'refused' : { ...before, epoch };
   });
 }
 

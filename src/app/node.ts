@@ -9,6 +9,7 @@ import { tend } from './provision.js';
 import { Readers } from './readers.js';
 import { SiteService } from './service.js';
 import { Site, type SitePorts } from './site.js';
+import { ensureActive } from './streams.js';
 import { expireLog, sweepHome } from './sweep.js';
 import { watch } from './watch.js';
 
@@ -59,6 +60,7 @@ export class SiteNode {
   /** Finishes what nobody came back for, where this site is home. */
   async sweep(): Promise<void> {
     if (!this.isServingHome) return;
+    await ensureActive(this.site);
     await sweepHome(this.site);
     await failBack(this.site);
   }

@@ -5,7 +5,7 @@ import type { Write } from '../core/table.js';
 import type { StreamDescription } from '../ports/streams.js';
 import type { ReplicaShard, StreamDefinition } from './registry.js';
 import { drainAll, drainBacklog } from './applier.js';
-import { logRows } from './log-index.js';
+import { logRows } from './log-walk.js';
 import type { Site } from './site.js';
 
 /** Brings this site's replicas to their definitions, as these are now, and drains their backlogs. */

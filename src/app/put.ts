@@ -30,7 +30,7 @@ export async function putHere(site: Site, entries: readonly DecidedEntry[]): Pro
     // Created by another process: not to know a stream is not to lack a replica of it.
     await site.registry.require(entry.streams);
     for (const record of encodeRecords(entry, site.ports.deployment.name, (stream) => site.closedAt(stream))) {
-      if (!site.registry.localReplica(record.stream)) continue;
+      if (!keepsHere(site, record.stream)) continue;
       const list = byStream.get(record.stream) ?? [];
       if (list.length === 0) byStream.set(record.stream, list);
       const last = list.at(-1);
@@ -44,6 +44,11 @@ export async function putHere(site: Site, entries: readonly DecidedEntry[]): Pro
   return behind.flat();
 }
 
+/** A stream is kept where it has a replica, and where it is active without one yet: then it waits in the backlog. */
+function keepsHere(site: Site, stream: string): boolean {
+  return site.registry.localReplica(stream) !== undefined || site.routes.known.active[stream] === site.name;
+}
+
 /** The streams of these entries whose replica here is not level, so far as this process knows. */
 export function laggingHere(site: Site, entries: readonly DecidedEntry[]): readonly string[] {
   const streams = new Set(entries.flatMap((entry) => entry.streams));
@@ -53,7 +58,7 @@ export function laggingHere(site: Site, entries: readonly DecidedEntry[]): reado
 const isWaiting = (site: Site, stream: string): boolean =>
   site.behind.has(stream) ||
   site.refilling.has(stream) ||
-  site.registry.localReplica(stream)?.state === 'creating' ||
+  site.registry.localReplica(stream)?.state !== 'ready' ||
   !site.admits(streamTarget(stream));
 
 type Item = { readonly entry: DecidedEntry; readonly records: readonly OutRecord[] };

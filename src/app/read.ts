@@ -11,6 +11,7 @@ import { LockstepError } from '../core/errors.js';
 import type { Reader } from '../core/reader.js';
 import { Page } from '../core/reading/page.js';
 import { NEVER, msOf } from '../core/timestamp.js';
+import type { Clock } from '../ports/environment.js';
 import { DEFAULT_READ_LIMITS, type ReadLimits, type ReadSite } from './reading/read-site.js';
 import { ReadSession, gapError } from './reading/session.js';
 import { SessionCache } from './reading/session-cache.js';
@@ -19,7 +20,7 @@ import { SessionCache } from './reading/session-cache.js';
 export interface ReadUseCase {
   /**
    * @param signal ends a long poll early
-   * @throws LockstepError InvalidCheckpoint, UnknownStream, Gap, Unavailable
+   * @throws LockstepError InvalidCheckpoint, UnknownStream, Gap
    */
   readEvents(request: ReadEvents, signal?: AbortSignal): Promise<EventPage>;
   readTransactions(request: ReadTransactions, signal?: AbortSignal): Promise<WholeTransactionPage>;
@@ -85,10 +86,8 @@ class Pages {
 
   async read<T>(request: Request<T>): Promise<Answer<T>> {
     const { streams, limit = DEFAULT_LIMIT } = request;
-    const session = await this.#session(request);
-    session.begin();
     const page = new Page<T>(limit, this.#limits.maxPageBytes);
-    await this.#fill(session, page, request);
+    const session = await this.#fill(await this.#session(request), page, request);
     const checkpoint = encodeCheckpoint(session.reader.checkpoint(), streams);
     // Only now: a session whose page failed on the way has given out what nobody got.
     this.#sessions.put(keyOf(streams, checkpoint), session);
@@ -109,27 +108,25 @@ class Pages {
   }
 
   /** Reads until the page is full, or all there is is in it, or the time to wait is over. */
-  async #fill<T>(session: ReadSession, page: Page<T>, { take, waitMs = 0, signal }: Request<T>): Promise<void> {
-    const { reader } = session;
-    const wait = new Wait(this.#site, session, waitMs, signal);
-    let itemsWhenAsked = 0;
+  async #fill<T>(first: ReadSession, page: Page<T>, request: Request<T>): Promise<ReadSession> {
+    let session = first;
+    session.begin();
+    const wait = new Wait(this.#site.clock, request.waitMs ?? 0, request.signal);
     for (;;) {
-      take(reader, page);
+      const { reader } = session;
+      request.take(reader, page);
       if (reader.gap !== undefined) throw gapError(msOf(reader.gap.from), msOf(reader.gap.to));
-      if (this.#isDone(session, page)) return;
-      if (this.#isOverfull(reader)) {
-        if (page.items.length > 0) return;
-        throw new LockstepError('Unavailable', 'too much on this replica is not whole yet; try again, or another one');
-      }
-      if (await session.readOn()) continue;
-      // Home is asked once; and again while that lets more go out than a checkpoint could name otherwise.
-      if (!session.isAsked || (reader.completeCount > 0 && page.items.length > itemsWhenAsked)) {
-        itemsWhenAsked = page.items.length;
-        await session.ask();
+      if (this.#isDone(session, page)) return session;
+      if (reader.isSpent) {
+        session = await ReadSession.open(this.#site, request.streams, reader.checkpoint());
+        session.begin();
         continue;
       }
-      if (page.items.length > 0 || wait.isOver) return;
-      await wait.next();
+      if (this.#isOverfull(reader)) reader.shed();
+      if (await session.readOn()) continue;
+      if (!session.isAsked) await session.ask();
+      else if (page.items.length > 0 || wait.isOver) return session;
+      else await wait.next(session);
     }
   }
 
@@ -149,19 +146,17 @@ class Pages {
 
 /** The waiting of a long poll. */
 class Wait {
-  readonly #site: ReadSite;
-  readonly #session: ReadSession;
+  readonly #clock: Clock;
   readonly #waitMs: number;
   readonly #untilMs: number;
   readonly #signal: AbortSignal | undefined;
   #armed: Promise<void> | undefined;
   #wakes = 0;
 
-  constructor(site: ReadSite, session: ReadSession, waitMs: number, signal: AbortSignal | undefined) {
-    this.#site = site;
-    this.#session = session;
+  constructor(clock: Clock, waitMs: number, signal: AbortSignal | undefined) {
+    this.#clock = clock;
     this.#waitMs = waitMs;
-    this.#untilMs = site.clock.now() + waitMs;
+    this.#untilMs = clock.now() + waitMs;
     this.#signal = signal;
   }
 
@@ -174,20 +169,20 @@ class Wait {
    * The first time it only starts to listen: what arrived between the last look and now would not be heard. Afterwards
    * it waits for what it listens to, until the time is over.
    */
-  async next(): Promise<void> {
+  async next(session: ReadSession): Promise<void> {
     if (this.#armed !== undefined) {
       await orAborted(this.#armed, this.#signal);
-      if (this.#wakes > 0) await this.#site.clock.sleep(Math.min(PAUSE_MS, Math.max(0, this.#leftMs)));
+      if (this.#wakes > 0) await this.#clock.sleep(Math.min(PAUSE_MS, Math.max(0, this.#leftMs)));
       this.#wakes += 1;
     }
-    this.#armed = this.#session.awaitRecords(Math.max(0, this.#leftMs));
+    this.#armed = session.awaitRecords(Math.max(0, this.#leftMs));
     // Nobody may be left to hear of it.
     this.#armed.catch(() => undefined);
-    this.#session.lookAgain();
+    session.lookAgain();
   }
 
   get #leftMs(): number {
-    return this.#untilMs - this.#site.clock.now();
+    return this.#untilMs - this.#clock.now();
   }
 }
 

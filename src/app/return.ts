@@ -1,10 +1,12 @@
 import { type DecidedEntry, isDecided } from '../core/entry.js';
 import { LockstepError } from '../core/errors.js';
-import { entryKey, markKey, transactionPk } from '../core/items.js';
-import { checkTerm, guardCopyOf, setBackVersions, sumOf } from '../core/plan.js';
+import { entryKey, markKey } from '../core/items.js';
+import { checkTerm, guardCopyOf, sumOf } from '../core/plan.js';
 import { type Route, dropJoining, finishJoin, startJoin } from '../core/route.js';
 import type { Write } from '../core/table.js';
 import type { LogLine, MirrorAgent } from '../ports/mirror-agent.js';
+import { overrule } from './overrule.js';
+import { resolveDiverged } from './diverged.js';
 import { fenceGuards } from './guards.js';
 import { endIncidents, openIncident, tellIncident } from './incidents.js';
 import { allMarks, dropStagings, readEntries } from './log.js';
@@ -34,6 +36,10 @@ export async function returnSite(site: Site): Promise<boolean> {
   );
   const progress = new Progress(site, site.newId());
   try {
+    // First: of what the other history lacks, some may have been acknowledged. What is then left never was.
+    const diverged = await resolveDiverged(site, route, home);
+    if (diverged.conflicts.length > 0)
+      await tellIncident(site, incident.id, `${diverged.conflicts.length} conflicts were resolved`);
     const overruled = await clean(site, route, home);
     if (overruled.length > 0) await tellIncident(site, incident.id, `${overruled.length} decisions were overruled`);
     const since = await beginJoin(site, route.term);
@@ -43,7 +49,11 @@ export async function returnSite(site: Site): Promise<boolean> {
     }
     await progress.tell({});
     await tellIncident(site, incident.id, `joining since epoch ${since}; reconciliation ${progress.id}`);
-    const proof = await reconcile(site, progress, { overruled, whenCopied: () => endJoin(site, since) });
+    const proof = await reconcile(site, progress, {
+      overruled,
+      conflicts: diverged.conflicts,
+      whenCopied: () => endJoin(site, since),
+    });
     await progress.end({ status: 'done', proof });
     await tellIncident(site, incident.id, `in sync; ${proof.copied} entries were copied`, true);
     await endIncidents(site, `${site.name} is in sync again`, (it) => it.site === site.name);
@@ -116,17 +126,6 @@ function isStranger(entry: DecidedEntry, there: LogLine | undefined): boolean {
   return there?.status === undefined || there.status === 'open' || there.sum !== sumOf(entry);
 }
 
-async function overrule(site: Site, term: number, entry: DecidedEntry): Promise<void> {
-  site.note('overruled', { id: entry.id, at: entry.at });
-  await site.tables.transact([
-    checkTerm(guardCopyOf(entry.id, site.copies), term),
-    { kind: 'delete', key: entryKey(entry.id), when: [[{ attribute: 'at', is: '=', value: entry.at }]] },
-    { kind: 'delete', key: markKey(entry.id, site.copies) },
-    ...setBackVersions(entry),
-  ]);
-  await dropRest(site, entry.id);
-}
-
 async function forgetOpen(site: Site, term: number, id: string): Promise<void> {
   const isOpen: Write = {
     kind: 'delete',
@@ -139,11 +138,4 @@ async function forgetOpen(site: Site, term: number, id: string): Promise<void> {
     { kind: 'delete', key: markKey(id, site.copies) },
   ]);
   await dropStagings(site, id);
-}
-
-/** Chunks and stagings of an entry that is gone. */
-async function dropRest(site: Site, id: string): Promise<void> {
-  const { rows } = await site.tables.query({ pk: transactionPk(id) });
-  const rest = rows.filter(({ key }) => key.sk !== 'entry');
-  if (rest.length > 0) await site.tables.writeEach(rest.map(({ key }) => ({ kind: 'delete', key })));
 }

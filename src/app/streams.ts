@@ -1,6 +1,7 @@
 import type { MirrorStatus, MirrorStreamMetadata, StreamAnswer, StreamPolicy } from '../core/api.js';
 import { LockstepError } from '../core/errors.js';
 import { contains, hashOf } from '../core/hash-range.js';
+import { physicalNameOf } from '../core/ids.js';
 import { toIso } from '../core/timestamp.js';
 import { provisionLocal } from './provision.js';
 import { DEFAULT_POLICY, type Replica, type StreamDefinition, mergePolicy } from './registry.js';
@@ -48,7 +49,7 @@ function define(
 
 function newReplica(site: Site, at: string, stream: string, completeFromMs: number): Replica {
   return {
-    physicalName: `${site.ports.deployment.name}-${at}-${stream}`,
+    physicalName: physicalNameOf(site.ports.deployment.name, at, stream, 1),
     state: 'creating',
     completeFromMs,
     shards: [],
@@ -62,7 +63,7 @@ function withMirrors(site: Site, definition: StreamDefinition, mirrors: number):
   free.sort((a, b) => Number(inSync.includes(b)) - Number(inSync.includes(a)));
   const missing = mirrors - (Object.keys(definition.replicas).length - 1);
   if (missing <= 0) return definition;
-  const oldestMs = Math.max(definition.createdAtMs, site.clock.now() - site.options.logRetentionMs);
+  const oldestMs = oldestKeptMs(site, definition);
   const added = free.slice(0, missing).map((at) => [at, newReplica(site, at, definition.name, oldestMs)] as const);
   if (added.length === 0) return definition;
   return { ...definition, replicas: { ...definition.replicas, ...Object.fromEntries(added) } };
@@ -99,6 +100,24 @@ async function tendMirrors(site: Site, definition: StreamDefinition): Promise<vo
     ),
   );
 }
+
+/** A site that took over without a replica of a stream gets one: till then its records wait in the backlog there. */
+export async function ensureActive(site: Site): Promise<void> {
+  const { active } = site.routes.known;
+  for (const { name, replicas } of site.registry.all) {
+    const at = active[name];
+    if (at === undefined || replicas[at] !== undefined) continue;
+    await site.registry.change(name, (before) => {
+      if (!before) throw new Error(`stream ${name} is gone`);
+      if (before.replicas[at] !== undefined) return before;
+      const replica = newReplica(site, at, name, oldestKeptMs(site, before));
+      return { ...before, replicas: { ...before.replicas, [at]: replica } };
+    });
+  }
+}
+
+const oldestKeptMs = (site: Site, { createdAtMs }: StreamDefinition): number =>
+  Math.max(createdAtMs, site.clock.now() - site.options.logRetentionMs);
 
 async function waitUntilReady(site: Site, name: string): Promise<void> {
   const deadlineMs = site.clock.now() + CREATION_WAIT_MS;

@@ -21,6 +21,8 @@ export async function keepActive(
     const active = route.active[stream];
     if (active === undefined || behind.get(active)?.includes(stream) !== true) continue;
     const to = levelSite(site, route, stream, behind);
+    // One that is still to be created is no failure: until it is there, its records wait in its site's log.
+    if (to === undefined && site.registry.known(stream)?.replicas[active]?.state !== 'ready') continue;
     if (to === undefined) {
       throw new LockstepError(
         'Undetermined',

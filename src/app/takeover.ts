@@ -3,13 +3,13 @@ import { type DecidedEntry, isDecided } from '../core/entry.js';
 import { LockstepError } from '../core/errors.js';
 import { partName } from '../core/event.js';
 import { entryKey } from '../core/items.js';
-import { checkTerm, guardCopyOf, logWrites, raiseVersions, sumOf } from '../core/plan.js';
+import { checkAdoption, guardCopyOf, logWrites, raiseVersions, sumOf } from '../core/plan.js';
 import { type Route, type TakeoverRequest, leaveBehind, serve, takeOver } from '../core/route.js';
-import { termOf } from '../core/timestamp.js';
+import { type Timestamp, msOf, termOf, toIso } from '../core/timestamp.js';
 import type { Clause, Write } from '../core/table.js';
 import type { MirrorAgent } from '../ports/mirror-agent.js';
 import { ConditionFailed } from '../ports/tables.js';
-import { applyPending } from './close.js';
+import { applyPending, closedStands } from './close.js';
 import { openIncident, tellIncident } from './incidents.js';
 import { prepareEntry, readEntries, readVersions } from './log.js';
 import { fenceGuards, raiseGuards } from './guards.js';
@@ -33,7 +33,7 @@ export async function takeover(
     to: site.name,
     startedAtMs: site.clock.now(),
     ...(how.keepOldHome ? { keepOldHome: true } : {}),
-    ...(how.unclean ? { unclean: true } : {}),
+    ...(how.unclean ? { unclean: { knownUpTo: await knownUpTo(site) } } : {}),
   };
   const outcome = await site.routes.change((route) =>
     // The failure that was met is that of this home in this term; another one is another matter.
@@ -50,9 +50,25 @@ export async function takeover(
     before.home,
     `term ${outcome.route.term} begins, home is ${site.name}: ${how.why}`,
   );
+  if (request.unclean) {
+    const lastMs = msOf(request.unclean.knownUpTo);
+    await tellIncident(
+      site,
+      incident.id,
+      `what only lost sites hold, decided after ${toIso(lastMs)}, is missing until one returns`,
+    );
+  }
   await finishTakeover(site);
   await tellIncident(site, incident.id, `${site.name} serves`, kind === 'planned-move');
   return incident;
+}
+
+/** The log here has everything at or below it. */
+function knownUpTo(site: Site): Promise<Timestamp> {
+  return closedStands(
+    site,
+    site.registry.local.map(({ definition }) => definition.name),
+  );
 }
 
 /** Steps 2 to 4, by whichever site in sync comes along: each step may be repeated. */
@@ -94,9 +110,9 @@ async function fenceAll(site: Site, route: Route): Promise<boolean> {
 async function fence(site: Site, route: Route, at: string): Promise<boolean> {
   for (let attempt = 0; attempt < FENCE_ATTEMPTS; attempt += 1) {
     try {
-      if ((await agentOf(site, at).fence({ term: route.term })) === 'fenced') return true;
-      // A newer term: this takeover is no longer anybody's business.
-      throw new LockstepError('Unavailable', 'a newer term began; try again');
+      if ((await agentOf(site, at).fence({ term: route.term, epoch: route.epoch })) === 'fenced') return true;
+      // A newer term, or somebody who is further: this round is no longer anybody's business.
+      throw new LockstepError('Unavailable', 'the takeover went on without this site; try again');
     } catch (error) {
       if (error instanceof LockstepError) throw error;
       site.observe(siteTarget(at), 'failed');
@@ -120,7 +136,8 @@ async function adoptAll(site: Site, route: Route): Promise<void> {
   const answers = await Promise.all(
     route.inSync.map((at) => agentOf(site, at).adopt({ term: route.term, epoch: route.epoch, entries })),
   );
-  if (answers.includes('stale')) throw new LockstepError('Unavailable', 'a newer term began; try again');
+  if (answers.includes('stale'))
+    throw new LockstepError('Unavailable', 'the takeover went on without this site; try again');
 }
 
 async function* pendingAt(agent: MirrorAgent): AsyncGenerator<DecidedEntry> {
@@ -134,8 +151,11 @@ async function* pendingAt(agent: MirrorAgent): AsyncGenerator<DecidedEntry> {
 
 // ------------------------------------------------------------------------------------------ at each site that is asked
 
-export async function fenceHere(site: Site, { term }: { readonly term: number }): Promise<'fenced' | 'stale'> {
-  return (await fenceGuards(site, term)) === 'done' ? 'fenced' : 'stale';
+export async function fenceHere(
+  site: Site,
+  { term, epoch }: { readonly term: number; readonly epoch: number },
+): Promise<'fenced' | 'stale'> {
+  return (await fenceGuards(site, term, epoch)) === 'done' ? 'fenced' : 'stale';
 }
 
 export async function raiseHere(
@@ -170,7 +190,7 @@ async function adoptOne(site: Site, term: number, epoch: number, entry: DecidedE
     const when: Clause[] = standing ? [[{ attribute: 'status', is: '=', value: standing.status }]] : ['absent'];
     try {
       await site.tables.transact([
-        checkTerm(guardCopyOf(entry.id, site.copies), term),
+        checkAdoption(guardCopyOf(entry.id, site.copies), term, epoch),
         ...(await adoptionWrites(site, term, epoch, entry, when)),
       ]);
       return 'adopted';

@@ -36,3 +36,20 @@ export function spread(text: string, buckets: number): number {
   for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return (hash >>> 0) % buckets;
 }
+
+/**
+ * The name of a replica's Kinesis stream. A replica that has to begin anew gets the next generation: what once stood on
+ * a stream cannot be taken off it.
+ */
+export function physicalNameOf(deployment: string, site: string, stream: string, generation: number): string {
+  return `${deployment}-${site}-${generation}-${stream}`;
+}
+
+/** The user's name of the stream behind a physical one. */
+export function logicalNameOf(deployment: string, site: string, physicalName: string): string {
+  return physicalName.slice(`${deployment}-${site}-`.length).replace(/^\d+-/, '');
+}
+
+export function generationOf(deployment: string, site: string, physicalName: string): number {
+  return Number(physicalName.slice(`${deployment}-${site}-`.length).split('-')[0]);
+}

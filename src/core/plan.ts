@@ -63,6 +63,21 @@ export function checkTerm(copy: number, term: number): Write {
   return { kind: 'check', key: guardKey(copy), when: [[{ attribute: 'term', is: '=', value: term }]] };
 }
 
+/** What a takeover adopts is written only while the guards are shut, and only in the round that found it. */
+export function checkAdoption(copy: number, term: number, epoch: number): Write {
+  return {
+    kind: 'check',
+    key: guardKey(copy),
+    when: [
+      [
+        { attribute: 'open', is: '=', value: false },
+        { attribute: 'term', is: '=', value: term },
+        { attribute: 'epoch', is: '=', value: epoch },
+      ],
+    ],
+  };
+}
+
 /** A guard's copy is rewritten only if nobody else has since it was read. */
 export function rewriteGuard(copy: number, before: Guard | undefined, after: Guard): Write {
   const same: Clause = before
@@ -202,6 +217,9 @@ export function setBackVersions(entry: DecidedEntry): Write[] {
   });
 }
 
+/** An event to be decided. One that is taken over from another history had a version there, and gets one here. */
+export type ProposedEvent = PreparedEvent & Pick<DecidedEvent, 'version'>;
+
 /** The events of a proposal with their numbers and versions. */
 export interface Numbered {
   readonly events: readonly DecidedEvent[];
@@ -216,15 +234,17 @@ export interface Numbered {
  * @throws LockstepError VersionConflict where the client expected another one
  */
 export function numberEvents(
-  events: readonly PreparedEvent[],
+  events: readonly ProposedEvent[],
   isVersioned: (stream: string) => boolean,
   current: (stream: string, key: string) => VersionItem | undefined,
 ): Numbered {
   const reached = new Map<string, number>();
   const predecessors: VersionItem[] = [];
-  const numbered = events.map((event, number): DecidedEvent => {
+  const numbered = events.map((proposed, number): DecidedEvent => {
+    const { version: versionThere, ...event } = proposed;
     const { stream, key, expectedVersion } = event;
-    if (expectedVersion === undefined && !isVersioned(stream)) return { ...event, number };
+    const isKept = expectedVersion !== undefined || versionThere !== undefined || isVersioned(stream);
+    if (!isKept) return { ...event, number };
     const name = partName(stream, key);
     const before = reached.get(name);
     const stands = current(stream, key);
@@ -245,8 +265,10 @@ export function numberEvents(
 }
 
 /** Whether any version is kept for these events. */
-export function keepsVersions(events: readonly PreparedEvent[], isVersioned: (stream: string) => boolean): boolean {
-  return events.some((event) => event.expectedVersion !== undefined || isVersioned(event.stream));
+export function keepsVersions(events: readonly ProposedEvent[], isVersioned: (stream: string) => boolean): boolean {
+  return events.some(
+    (event) => event.expectedVersion !== undefined || event.version !== undefined || isVersioned(event.stream),
+  );
 }
 
 /** The digests by number: what makes two commits of one id the same. */

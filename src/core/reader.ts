@@ -1,17 +1,13 @@
 import type { EventOut, WholeTransaction } from './api.js';
 import { type Checkpoint, MAX_EMITTED, justBefore } from './checkpoint.js';
-import { type Predecessor, partName } from './event.js';
+import type { Predecessor } from './event.js';
 import { ClosedShards } from './reading/closed-shards.js';
 import { Delivered } from './reading/delivered.js';
-import { Heap } from './reading/heap.js';
+import { Held, type PartRecord } from './reading/held.js';
 import type { Page } from './reading/page.js';
-import { ReleaseOrder } from './reading/release-order.js';
-import { Slice } from './reading/slice.js';
+import type { Slice } from './reading/slice.js';
 import { type DecodedRecord, UnreadableRecord, decodeRecord } from './record.js';
 import { NEVER, type Timestamp, latest } from './timestamp.js';
-
-/** A part, as the decoder gives it. */
-export type PartRecord = Extract<DecodedRecord, { kind: 'part' }>;
 
 /** Transactions above the closed timestamp that should have been kept and are not, `from` exclusive. */
 export interface ReadGap {
@@ -30,48 +26,39 @@ const ENOUGH_EMITTED = MAX_EMITTED - 8;
  * shards. A checkpoint goes on at any replica of the same streams.
  */
 export class Reader {
-  readonly #streams: ReadonlySet<string>;
   readonly #delivered: Delivered;
   readonly #shards: ClosedShards;
-  readonly #order: ReleaseOrder;
-  /** Everything held, by timestamp and id: after an unclean takeover one id may stand under two timestamps. */
-  readonly #slices = new Map<string, Slice>();
-  /** Timestamps of the held ones that take another decision over, by id. */
-  readonly #takenOver = new Map<string, Timestamp>();
+  readonly #held: Held;
   /** The one that a page cut, here or elsewhere, once it is met. */
   #cut: Slice | undefined;
-  readonly #gathering = new Heap<Slice>((a, b) => a.at < b.at);
   /** How far the streams are closed: everything at or below it that they have was added. */
   #known: Timestamp;
+  /** Nothing from here on is held: see `shed`. */
+  #ceiling: Timestamp | undefined;
   readonly #fromOldest: boolean;
-  #heldBytes = 0;
   #unreadable = 0;
   #gap: ReadGap | undefined;
 
   constructor(streams: readonly string[], checkpoint: Checkpoint) {
-    this.#streams = new Set(streams);
     this.#delivered = new Delivered(checkpoint);
     this.#shards = new ClosedShards(streams);
+    this.#held = new Held(streams, (predecessor) => this.#isOut(predecessor));
     this.#known = checkpoint.closed;
     this.#fromOldest = checkpoint.closed === NEVER;
-    this.#order = new ReleaseOrder({
-      isOut: (predecessor) => this.#isOut(predecessor),
-      held: ({ at, id }) => this.#slices.get(sliceKey(at, id)),
-    });
   }
 
   /** How many transactions are held, whole or not. */
   get pendingCount(): number {
-    return this.#slices.size;
+    return this.#held.count;
   }
 
   /** How many of those are whole: they wait for room, for a predecessor, or for a newer closed timestamp. */
   get completeCount(): number {
-    return this.#order.completeCount;
+    return this.#held.order.completeCount;
   }
 
   get heldBytes(): number {
-    return this.#heldBytes;
+    return this.#held.bytes;
   }
 
   /** Records that the decoder did not understand: counted, and passed over. */
@@ -87,6 +74,21 @@ export class Reader {
   /** Set where something is not kept any more that this reader was owed. */
   get gap(): ReadGap | undefined {
     return this.#gap;
+  }
+
+  /** Whether everything short of what was let go is out: nothing more comes but from a new reader. */
+  get isSpent(): boolean {
+    return this.#ceiling !== undefined && this.closed === justBefore(this.#ceiling);
+  }
+
+  /**
+   * Lets go of the later half of what waits to be closed, and takes nothing of that time any more. For when too much is
+   * held because nothing is closed for long: the rest goes out without more memory. Then `isSpent` says so, and a new
+   * reader goes on from the checkpoint.
+   */
+  shed(): void {
+    this.#ceiling = this.#held.shedAbove(this.#known) ?? this.#ceiling;
+    if (this.#cut?.isGone === true) this.#cut = undefined;
   }
 
   checkpoint(): Checkpoint {
@@ -172,66 +174,54 @@ export class Reader {
   }
 
   #addPart(record: PartRecord, bytes: number): void {
-    const { stream, transactionId: id, at } = record;
-    const key = sliceKey(at, id);
-    let slice = this.#slices.get(key);
+    const { transactionId: id, at } = record;
+    let slice = this.#held.find({ at, id });
     if (slice === undefined) {
-      if (at <= this.#delivered.closed) return;
+      if (at <= this.#delivered.closed || (this.#ceiling !== undefined && at >= this.#ceiling)) return;
       if (this.#delivered.recognise(id, at, record.takenFrom)) {
-        this.#order.wake(id);
+        this.#held.order.wake(id);
         return;
       }
-      slice = this.#hold(key, record);
+      slice = this.#held.open(record);
+      if (this.#delivered.isPartial(id)) this.#cut = slice;
     }
-    const part = partName(stream, record.key);
-    if (!slice.add(part, record.events, bytes)) return;
-    this.#heldBytes += bytes;
-    if (record.events.every(({ out }) => out.version === undefined)) this.#order.arrive(slice, part);
-    if (slice.isComplete) this.#order.complete(slice);
+    this.#held.add(slice, record, bytes);
   }
 
-  #hold(key: string, { transactionId: id, at, takenFrom, partsByStream }: PartRecord): Slice {
-    let needed = 0;
-    for (const stream of this.#streams) needed += partsByStream[stream] ?? 0;
-    const slice = new Slice(id, at, takenFrom, needed);
-    this.#slices.set(key, slice);
-    if (this.#delivered.isPartial(id)) this.#cut = slice;
-    if (takenFrom !== undefined) this.#takenOver.set(id, at);
-    if (needed > 1) this.#gathering.push(slice);
-    return slice;
-  }
-
-  #isOut(predecessor: Predecessor): boolean {
-    const { at, id } = predecessor;
+  #isOut({ at, id }: Predecessor): boolean {
     if (at <= this.#delivered.closed || this.#delivered.has(id)) return true;
     // Everything at or below `known` has been met: what is not held then is out, or is not kept any more.
-    return at <= this.#known && !this.#slices.has(sliceKey(at, id));
+    return at <= this.#known && this.#held.find({ at, id }) === undefined;
   }
 
   /** Learns how far the streams are closed, gives up what should be whole by then, and moves its own closed timestamp. */
   #settle(): void {
-    const known = this.#shards.closed();
+    const known = this.#closedHere();
     if (known > this.#known) {
       const isCutHere = this.#cut !== undefined;
       if (!this.#delivered.raise(this.#known, known, isCutHere)) this.#lose({ from: this.closed, to: known });
       this.#known = known;
-      this.#order.passed(known);
+      this.#held.order.passed(known);
     }
     this.#giveUp();
     this.#advance();
   }
 
+  /** What was let go is as good as not met. */
+  #closedHere(): Timestamp {
+    const closed = this.#shards.closed();
+    if (this.#ceiling === undefined || closed < this.#ceiling) return closed;
+    return justBefore(this.#ceiling) ?? NEVER;
+  }
+
   /** What is not whole at a closed timestamp never will be: its other parts are not kept any more. */
   #giveUp(): void {
-    for (let first = this.#gathering.peek(); first !== undefined; first = this.#gathering.peek()) {
-      const isOver = first.isGone || first.isComplete;
-      if (!isOver && first.at > this.#known) return;
-      this.#gathering.pop();
-      if (isOver) continue;
-      if (first === this.#cut) this.#delivered.abandonPartial();
-      this.#retire(first);
-      if (!this.#delivered.has(first.id) && !this.#delivered.isLeftBehind(first.at, this.#known)) {
-        this.#lose({ from: justBefore(first.at) ?? NEVER, to: this.#known });
+    for (let torn = this.#held.earliestTorn(); torn !== undefined; torn = this.#held.earliestTorn()) {
+      if (torn.at > this.#known) return;
+      if (torn === this.#cut) this.#delivered.abandonPartial();
+      this.#retire(torn);
+      if (!this.#delivered.has(torn.id) && !this.#delivered.isLeftBehind(torn.at, this.#known)) {
+        this.#lose({ from: justBefore(torn.at) ?? NEVER, to: this.#known });
       }
     }
   }
@@ -256,18 +246,18 @@ export class Reader {
     if (cut?.isComplete === true && (this.#delivered.count < MAX_EMITTED || (isClosed && cut === first))) return cut;
     const hasRoom = this.#delivered.count < ENOUGH_EMITTED;
     if (isClosed) {
-      const next = this.#order.towards(first);
+      const next = this.#held.order.towards(first);
       // Its going out lets the closed timestamp pass, so it needs no room. Without room, arrival order has to yield.
       if (next === first || !hasRoom) return first;
       if (next !== undefined) return next;
     }
-    return hasRoom ? this.#order.nextReady() : undefined;
+    return hasRoom ? this.#held.order.nextReady() : undefined;
   }
 
   /** The earliest that is whole. What went out under another timestamp is not here any more. */
   #earliest(): Slice | undefined {
     for (;;) {
-      const first = this.#order.earliest();
+      const first = this.#held.order.earliest();
       if (first === undefined || !this.#delivered.has(first.id)) return first;
       this.#skip(first);
     }
@@ -281,10 +271,7 @@ export class Reader {
   #emit(slice: Slice): void {
     this.#delivered.emit(slice.id, slice.at);
     this.#retire(slice);
-    for (const at of [slice.takenFrom, this.#takenOver.get(slice.id)]) {
-      const twin = at === undefined ? undefined : this.#slices.get(sliceKey(at, slice.id));
-      if (twin !== undefined) this.#skip(twin);
-    }
+    for (const twin of this.#held.twinsOf(slice)) this.#skip(twin);
     this.#advance();
   }
 
@@ -295,16 +282,9 @@ export class Reader {
   }
 
   #retire(slice: Slice): void {
-    if (slice.at === this.#takenOver.get(slice.id)) this.#takenOver.delete(slice.id);
     if (slice === this.#cut) this.#cut = undefined;
-    this.#slices.delete(sliceKey(slice.at, slice.id));
-    this.#heldBytes -= slice.bytes;
-    this.#order.retire(slice);
+    this.#held.retire(slice);
   }
-}
-
-function sliceKey(at: Timestamp, id: string): string {
-  return `${at}/${id}`;
 }
 
 function toOut({ out }: { readonly out: EventOut }): EventOut {

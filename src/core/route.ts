@@ -1,3 +1,5 @@
+import type { Timestamp } from './timestamp.js';
+
 /**
  * The route: who decides, who must hold every decision, where each stream is read. One record in the control store,
  * changed only by compare-and-set; every function here takes the record as it was read and answers the one to write, or
@@ -9,6 +11,8 @@ export interface Term {
   readonly startedAtMs: number;
   /** Set when no in-sync follower was left: what the site before knew alone may come back as conflicts. */
   readonly unclean?: boolean;
+  /** With `unclean`: the new home had everything at or below it. */
+  readonly knownUpTo?: Timestamp;
 }
 
 export interface Route {
@@ -109,13 +113,13 @@ export interface TakeoverRequest {
   /** A planned move: the old home stays in sync, and is fenced and adopted from like the others. */
   readonly keepOldHome?: boolean;
   /** Forced by an operator where no in-sync follower is left. */
-  readonly unclean?: boolean;
+  readonly unclean?: { readonly knownUpTo: Timestamp };
 }
 
 /** Step 1 of a takeover: a new term begins; nobody decides in it before `serve`. */
 export function takeOver(
   route: Route,
-  { to, startedAtMs, keepOldHome = false, unclean = false }: TakeoverRequest,
+  { to, startedAtMs, keepOldHome = false, unclean }: TakeoverRequest,
 ): RouteChange {
   if (to === route.home) return { refused: `${to} is home already` };
   const takingBack = route.phase === 'taking-over' && route.deposed.includes(to);
@@ -133,7 +137,7 @@ export function takeOver(
     inSync,
     joining: {},
     active: moveActive(route.active, (at) => !inSync.includes(at), to),
-    terms: [...route.terms, { term, home: to, startedAtMs, ...(unclean ? { unclean } : {}) }],
+    terms: [...route.terms, { term, home: to, startedAtMs, ...(unclean ? { unclean: true, ...unclean } : {}) }],
     deposed,
   });
 }

@@ -14,7 +14,7 @@ import { EmbeddedTables } from '../adapters/embedded/tables.js';
 import { createFront } from '../app/front.js';
 import { SiteNode } from '../app/node.js';
 import type { LocalControls, Service } from '../core/api.js';
-import { newId } from '../core/ids.js';
+import { logicalNameOf, newId } from '../core/ids.js';
 import { type Options, type OptionsInput, optionsSchema } from '../core/options.js';
 import type { ControlStore } from '../ports/control-store.js';
 import { type Clock, type Observer, type Random, SILENT } from '../ports/environment.js';
@@ -138,7 +138,6 @@ class Engine implements EmbeddedLockstep {
       this.#streams.push(streams);
       const tables = new EmbeddedTables(store, { namespace: 't' });
       const { wrap } = given;
-      const prefix = `${deployment.name}-${name}-`;
       const node = new SiteNode({
         name,
         deployment,
@@ -147,7 +146,9 @@ class Engine implements EmbeddedLockstep {
         streams: wrapped(
           wrap?.streams,
           name,
-          faultyStreams(name, streams, world, { logicalName: (physical) => physical.slice(prefix.length) }),
+          faultyStreams(name, streams, world, {
+            logicalName: (physical) => logicalNameOf(deployment.name, name, physical),
+          }),
         ),
         control: wrapped(
           wrap?.control,

@@ -38,8 +38,8 @@ export interface MirrorAgent {
   /** Asks home to raise its bar to the present; answers it once all at or below it is applied. */
   closeNow(): Promise<Timestamp>;
 
-  /** Shuts the guards and lifts them to this term. `stale`: they are higher already. */
-  fence(request: { readonly term: number }): Promise<'fenced' | 'stale'>;
+  /** Shuts the guards and lifts them to this term, and to this round of its takeover. `stale`: they are beyond it. */
+  fence(request: { readonly term: number; readonly epoch: number }): Promise<'fenced' | 'stale'>;
 
   /** Lets the guards demand at least this epoch of every decision; opens them when asked. */
   raise(request: {
@@ -76,6 +76,12 @@ export interface MirrorAgent {
 
   /** Digests over ranges of the log and of the streams here. */
   digests(request: DigestRequest): Promise<DigestAnswer>;
+
+  /**
+   * Home decides anew what a site knew alone before an unclean takeover, naming the old decision. `refused`: the id is
+   * taken by something else here.
+   */
+  takeOver(request: { readonly entry: DecidedEntry }): Promise<'taken' | 'refused'>;
 
   /** A client's request, passed on to the site that can answer it. */
   perform(request: ForwardedRequest): Promise<unknown>;

@@ -51,6 +51,12 @@ export interface Tables {
   /** A consistent read of a range of one partition, in the order of the sort keys. */
   query(range: RangeQuery): Promise<RowPage>;
 
+  /**
+   * A consistent walk over every item of the partitions whose `pk` starts with `prefix`, in no order that means anything.
+   * What is written while it goes on may be met or not. Reads everything: for rare work that must miss nothing.
+   */
+  scan(range: { readonly prefix: string; readonly after?: string }): Promise<RowPage>;
+
   /** The same over the secondary index: `pk` and the bounds are those of `indexPk` and `indexSk`. May lag on AWS. */
   queryIndex(range: RangeQuery): Promise<RowPage>;
 }

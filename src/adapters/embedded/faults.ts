@@ -68,6 +68,7 @@ export function faultyTables(site: string, tables: Tables, world: FaultWorld): T
     writeEach: (writes) => through(() => tables.writeEach(writes)),
     get: (keys) => through(() => tables.get(keys)),
     query: (range) => through(() => tables.query(range)),
+    scan: (range) => through(() => tables.scan(range)),
     queryIndex: (range) => through(() => tables.queryIndex(range)),
   };
 }

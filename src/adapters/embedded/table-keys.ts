@@ -62,6 +62,17 @@ export class TableKeys {
     return fromKeyBytes(key.slice(this.#items.length + toKeyBytes(query.pk).length + 1));
   }
 
+  /** Every item of the partitions whose names start so, behind one of them where a walk goes on. */
+  prefixRange(prefix: string, after: string | undefined): KeyRange {
+    const start = this.#items + toKeyBytes(prefix);
+    // No byte of UTF-8 is FF: this is above each of them, and above the separator with what may follow it.
+    return { from: after === undefined ? start : `${after}\0`, to: start + SEPARATOR + SEPARATOR };
+  }
+
+  keyOf(key: string): Key {
+    return fromPrimaryBytes(key.slice(this.#items.length));
+  }
+
   /** The index entry of an encoded item, undefined where it has none. */
   indexEntry(key: Key, item: Buffer | undefined): string | undefined {
     if (item === undefined || !isIndexed(item)) return undefined;

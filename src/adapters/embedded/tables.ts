@@ -111,6 +111,22 @@ export class EmbeddedTables implements Tables {
     return { rows, ...(next === undefined ? {} : { next }) };
   }
 
+  async scan({ prefix, after }: { readonly prefix: string; readonly after?: string }): Promise<RowPage> {
+    const rows: Row[] = [];
+    let bytes = 0;
+    let more = false;
+    let last = '';
+    this.#store.scan(this.#keys.prefixRange(prefix, after), (key, value) => {
+      more = rows.length >= MAX_LIMIT || bytes > MAX_PAGE_BYTES;
+      if (more) return false;
+      rows.push({ key: this.#keys.keyOf(key), item: decodeItem(value) });
+      bytes += value.length;
+      last = key;
+      return true;
+    });
+    return { rows, ...(more ? { next: last } : {}) };
+  }
+
   async queryIndex(query: RangeQuery): Promise<RowPage> {
     const limit = limitOf(query);
     const entries: { readonly at: string; readonly names: string }[] = [];

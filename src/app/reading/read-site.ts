@@ -38,7 +38,10 @@ export interface ReadSite {
 export interface ReadLimits {
   /** Bytes of records in one page, of which there is one item at least. @default 4 MiB */
   readonly maxPageBytes: number;
-  /** Transactions that a reader may hold back because they, or what they wait for, are not whole. @default 100,000 */
+  /**
+   * Transactions that a reader holds until they, and what they wait for, are whole and closed. With more it works piece by
+   * piece, and reads some records twice. @default 100,000
+   */
   readonly maxHeld: number;
   /** The same in bytes of records. @default 128 MiB */
   readonly maxHeldBytes: number;

@@ -160,7 +160,7 @@ export class Delivered {
     if (term !== undefined && term > (this.#anchors.at(-1)?.term ?? 0)) {
       this.#crossing = { term, closed: this.#crossing?.closed ?? from };
     }
-    if (this.#partial === undefined || isPartialHere || to < this.#unmetTop) return true;
+    if (this.#partial === undefined || isPartialHere || to < (this.#partial.at ?? this.#unmetTop)) return true;
     // It was cut on a replica that is lost, or on one that had it longer. Nothing waits for it any more.
     const anchored = this.#anchorLost(to);
     this.#partial = undefined;

@@ -1,0 +1,198 @@
+import type { Conflict, ConflictSide } from '../core/api.js';
+import { conflictId, keysOf, winsOver } from '../core/conflict.js';
+import type { DecidedEntry } from '../core/entry.js';
+import { partName, toEventIn } from '../core/event.js';
+import { generationOf, physicalNameOf } from '../core/ids.js';
+import type { Route, Term } from '../core/route.js';
+import type { Key } from '../core/table.js';
+import { NEVER, msOf, termOf, toIso } from '../core/timestamp.js';
+import type { MirrorAgent } from '../ports/mirror-agent.js';
+import { applyAll } from './apply.js';
+import { END } from './copy.js';
+import { decideAll } from './decide.js';
+import { decidedEntries, lineOf } from './digests.js';
+import { recordConflict } from './incidents.js';
+import { DEFAULT_POLICY } from './registry.js';
+import { overrule } from './overrule.js';
+import type { Site } from './site.js';
+
+const LINES = 2000;
+const FETCH = 100;
+
+/** What became of decisions that this site knew alone when home was taken over uncleanly. */
+export interface Diverged {
+  readonly takenOver: readonly string[];
+  /** Ids of conflicts. */
+  readonly conflicts: readonly string[];
+}
+
+/**
+ * Return after an unclean takeover: what only this site knows was acknowledged, perhaps, and read, perhaps. It is taken
+ * over by home as a new decision that names the old, unless the same (stream, key) was changed there too: then the
+ * stream's policy says which one wins, and the loser is recorded with both. The old history goes from this log, and
+ * streams that show it are begun anew. Begun again after a crash, it goes on with what is left.
+ */
+export async function resolveDiverged(site: Site, route: Route, home: MirrorAgent): Promise<Diverged> {
+  const unclean = route.terms.filter((term) => term.unclean === true).at(-1);
+  if (!unclean || (await isResolved(site, unclean))) return { takenOver: [], conflicts: [] };
+  const { alone, theirs } = await compareHistories(site, home, unclean);
+  const takenOver: string[] = [];
+  const conflicts: string[] = [];
+  for (const entry of alone) {
+    if (entry.status === 'aborted') continue;
+    const met = await settle(site, entry, theirs);
+    conflicts.push(...met.conflicts);
+    if (met.wins && (await home.takeOver({ entry })) === 'taken') takenOver.push(entry.id);
+  }
+  const touched = new Set(alone.flatMap((entry) => entry.streams));
+  for (const stream of touched) await beginAnew(site, stream);
+  for (const entry of [...alone].reverse()) await overrule(site, route.term, entry);
+  await site.tables.transact([{ kind: 'put', key: RESOLVED, item: { term: unclean.term } }]);
+  return { takenOver, conflicts };
+}
+
+/** Up to which unclean term this site's own history has been resolved. */
+const RESOLVED: Key = { pk: 'diverged', sk: '-' };
+
+async function isResolved(site: Site, unclean: Term): Promise<boolean> {
+  const [item] = await site.tables.get([RESOLVED]);
+  return Number(item?.['term'] ?? 0) >= unclean.term;
+}
+
+interface Histories {
+  /** Decided here before the unclean term and not known to home, oldest first. */
+  readonly alone: readonly DecidedEntry[];
+  /** The last entry of home on each (stream, key) that it changed alone. */
+  readonly theirs: ReadonlyMap<string, DecidedEntry>;
+}
+
+async function compareHistories(site: Site, home: MirrorAgent, unclean: Term): Promise<Histories> {
+  // Up to here the new home had everything: what it lacks of that has expired there.
+  const start = unclean.knownUpTo ?? NEVER;
+  const here = new Map<string, DecidedEntry>();
+  for await (const entry of decidedEntries(site, start)) here.set(entry.id, entry);
+  const sums = new Map<string, string>();
+  const missing: string[] = [];
+  let from: string | undefined = start;
+  while (from !== undefined) {
+    const page: Awaited<ReturnType<MirrorAgent['lines']>> = await home.lines({ from, to: END, limit: LINES });
+    for (const { id, sum = '' } of page.lines) {
+      sums.set(id, sum);
+      const known = here.get(id);
+      if (!known || lineOf(known).sum !== sum) missing.push(id);
+    }
+    from = page.next;
+  }
+  const alone = [...here.values()].filter(
+    (entry) => termOf(entry.at) < unclean.term && sums.get(entry.id) !== lineOf(entry).sum,
+  );
+  alone.sort((a, b) => (a.at < b.at ? -1 : 1));
+  return { alone, theirs: alone.length === 0 ? new Map() : await lastOf(home, missing) };
+}
+
+async function lastOf(home: MirrorAgent, ids: readonly string[]): Promise<ReadonlyMap<string, DecidedEntry>> {
+  const last = new Map<string, DecidedEntry>();
+  for (let at = 0; at < ids.length; at += FETCH) {
+    for (let left = ids.slice(at, at + FETCH); left.length > 0;) {
+      const fetched = await home.fetch({ ids: left });
+      if (fetched.length === 0) break;
+      for (const { entry } of fetched) {
+        for (const { stream, key } of keysOf(entry)) {
+          const name = partName(stream, key);
+          if ((last.get(name)?.at ?? NEVER) < entry.at) last.set(name, entry);
+        }
+      }
+      const have = new Set(fetched.map(({ entry }) => entry.id));
+      left = left.filter((id) => !have.has(id));
+    }
+  }
+  return last;
+}
+
+/** A transaction wins as a whole or not at all: one key lost is all lost. */
+async function settle(
+  site: Site,
+  entry: DecidedEntry,
+  theirs: ReadonlyMap<string, DecidedEntry>,
+): Promise<{ readonly wins: boolean; readonly conflicts: readonly string[] }> {
+  const met = keysOf(entry).flatMap(({ stream, key }) => {
+    const other = theirs.get(partName(stream, key));
+    // The same id, decided anew there by a retry: no conflict, it is that transaction.
+    if (!other || other.id === entry.id) return [];
+    const { by } = site.registry.known(stream)?.policy.conflict ?? DEFAULT_POLICY.conflict;
+    return [{ stream, key, other, by, wins: winsOver(entry, other, stream, key, by) }];
+  });
+  const wins = met.every((one) => one.wins);
+  for (const { stream, key, other, by } of met) {
+    const [winner, loser] = wins ? [entry, other] : [other, entry];
+    await recordConflict(site, {
+      id: conflictId(stream, key, entry, other),
+      stream,
+      key,
+      policy: `last-write-wins by ${by}`,
+      resolvedAt: toIso(site.clock.now()),
+      winner: sideOf(site, winner, winner === entry),
+      loser: sideOf(site, loser, loser === entry),
+    } satisfies Conflict);
+  }
+  return { wins, conflicts: met.map(({ stream, key, other }) => conflictId(stream, key, entry, other)) };
+}
+
+function sideOf(site: Site, entry: DecidedEntry, isHere: boolean): ConflictSide {
+  return {
+    site: isHere ? site.name : site.routes.known.home,
+    transactionId: entry.id,
+    committedAt: toIso(msOf(entry.at)),
+    events: entry.events.map((event) => ({
+      ...toEventIn(event),
+      number: event.number,
+      ...(event.version === undefined ? {} : { version: event.version }),
+    })),
+  };
+}
+
+/** What stands on a Kinesis stream cannot be taken off it: the replica begins again, filled from the log here. */
+async function beginAnew(site: Site, stream: string): Promise<void> {
+  const { deployment } = site.ports;
+  const old = site.registry.localReplica(stream);
+  if (!old) return;
+  const next = generationOf(deployment.name, site.name, old.physicalName) + 1;
+  await site.registry.change(stream, (before) => {
+    const replica = before?.replicas[site.name];
+    if (!before || replica?.physicalName !== old.physicalName)
+      throw new Error(`stream ${stream} was changed meanwhile`);
+    const anew = {
+      ...replica,
+      physicalName: physicalNameOf(deployment.name, site.name, stream, next),
+      state: 'creating' as const,
+      shards: [],
+    };
+    return { ...before, replicas: { ...before.replicas, [site.name]: anew } };
+  });
+  site.filled.delete(stream);
+  await site.streams.remove(old.physicalName);
+  site.note('a replica begins anew', { stream, retired: old.physicalName });
+}
+
+/** At home: the new decision that names the old. Repeated, it is the same one. */
+export async function decideAnew(site: Site, entry: DecidedEntry): Promise<'taken' | 'refused'> {
+  const [verdict] = await decideAll(site, [
+    {
+      id: entry.id,
+      kind: 'commit',
+      origin: { kind: 'one-shot' },
+      // What the client expected was true in the other history.
+      events: entry.events.map(({ expectedVersion: _expected, after: _after, ...event }) => event),
+      streams: entry.streams,
+      startedAtMs: entry.startedAtMs,
+      expiresAtMs: entry.expiresAtMs,
+      takenFrom: entry.at,
+    },
+  ]);
+  if (!verdict || verdict.kind === 'refused') {
+    site.note('not taken over', { id: entry.id, why: verdict?.error.message });
+    return 'refused';
+  }
+  if (verdict.task) await applyAll(site, [verdict.task]);
+  return 'taken';
+}

@@ -1,0 +1,129 @@
+import { decodeItem } from '../../src/adapters/embedded/item-codec.js';
+import type { MemoryStore } from '../../src/adapters/embedded/memory-store.js';
+import { EmbeddedStreams } from '../../src/adapters/embedded/streams.js';
+import { fromPrimaryBytes } from '../../src/adapters/embedded/table-keys.js';
+import type { VirtualClock } from '../../src/adapters/embedded/virtual-clock.js';
+import { type DecidedEntry, type Entry, isDecided } from '../../src/core/entry.js';
+import {
+  type Guard,
+  type Mark,
+  type StagedEvent,
+  type VersionItem,
+  chunkKeys,
+  decodeEntry,
+  decodeStaged,
+  readGuard,
+  readMark,
+  readVersion,
+} from '../../src/core/items.js';
+import { type DecodedRecord, decodeRecord } from '../../src/core/record.js';
+import type { Item } from '../../src/core/table.js';
+
+export type StandingPart = Extract<DecodedRecord, { kind: 'part' }>;
+
+/** All that stands at one site: read from its store itself, past its use cases and past every fault. */
+export interface Standing {
+  readonly guards: readonly Guard[];
+  readonly entries: ReadonlyMap<string, Entry>;
+  readonly marks: ReadonlyMap<string, Mark>;
+  readonly staged: ReadonlyMap<string, readonly StagedEvent[]>;
+  /** By `stream/key`. */
+  readonly versions: ReadonlyMap<string, VersionItem>;
+  /** Ids in the order in which they wait, by stream. */
+  readonly backlog: ReadonlyMap<string, readonly string[]>;
+  /** Closed timestamps by stream. */
+  readonly closed: ReadonlyMap<string, string>;
+  /** What stands on this site's replicas, in the order of arrival within each shard. */
+  readonly parts: readonly StandingPart[];
+  decided(id: string): DecidedEntry | undefined;
+  /** `open`, `committed`, `aborted`, or `none`. */
+  status(id: string): Entry['status'] | 'none';
+  /** Ids on a replica here, each once. */
+  on(stream: string): readonly string[];
+}
+
+/** Where the embedded engine keeps a site's items (`src/adapters/embedded/table-keys.ts`). */
+const ITEMS = 't\xfft';
+
+interface Row {
+  readonly pk: string;
+  readonly sk: string;
+  readonly item: Item;
+}
+
+export async function standingAt(
+  store: MemoryStore,
+  clock: VirtualClock,
+  physicalNames: readonly string[],
+): Promise<Standing> {
+  const rows: Row[] = [];
+  store.scan({ from: ITEMS, to: `${ITEMS}\xff\xff\xff` }, (key, value) => {
+    rows.push({ ...fromPrimaryBytes(key.slice(ITEMS.length)), item: decodeItem(value) });
+    return true;
+  });
+  const under = (prefix: string) => rows.filter(({ pk }) => pk.startsWith(prefix));
+  const entries = entriesOf(under('tx#'));
+  const parts = await partsIn(store, clock, physicalNames);
+  return {
+    guards: under('guard#').map(({ item }) => readGuard(item)),
+    entries,
+    marks: new Map(under('mark#').map(({ sk, item }) => [sk, readMark(sk, item)])),
+    staged: grouped(
+      under('tx#').filter(({ sk }) => sk.startsWith('event#')),
+      ({ pk }) => pk.slice(3),
+      ({ item }) => decodeStaged(item),
+    ),
+    versions: new Map(under('version#').map(({ pk, item }) => [pk.slice('version#'.length), readVersion(item)])),
+    backlog: grouped(
+      under('backlog#'),
+      ({ pk }) => pk.slice('backlog#'.length),
+      ({ item }) => String(item['id']),
+    ),
+    closed: new Map(rows.filter(({ pk }) => pk === 'closed').map(({ sk, item }) => [sk, String(item['closed'])])),
+    parts,
+    decided: (id) => {
+      const entry = entries.get(id);
+      return entry && isDecided(entry) ? entry : undefined;
+    },
+    status: (id) => entries.get(id)?.status ?? 'none',
+    on: (stream) => [...new Set(parts.filter((part) => part.stream === stream).map((part) => part.transactionId))],
+  };
+}
+
+function entriesOf(rows: readonly Row[]): ReadonlyMap<string, Entry> {
+  const items = new Map(rows.map(({ pk, sk, item }) => [`${pk}|${sk}`, item]));
+  return new Map(
+    rows
+      .filter(({ sk }) => sk === 'entry')
+      .map(({ pk, item }) => {
+        const id = pk.slice('tx#'.length);
+        const chunks = chunkKeys(id, item).map((key) => items.get(`${key.pk}|${key.sk}`));
+        return [id, decodeEntry(id, item, chunks)];
+      }),
+  );
+}
+
+function grouped<T>(
+  rows: readonly Row[],
+  by: (row: Row) => string,
+  what: (row: Row) => T,
+): ReadonlyMap<string, readonly T[]> {
+  const groups = new Map<string, T[]>();
+  for (const row of rows) groups.set(by(row), [...(groups.get(by(row)) ?? []), what(row)]);
+  return groups;
+}
+
+async function partsIn(store: MemoryStore, clock: VirtualClock, names: readonly string[]): Promise<StandingPart[]> {
+  const streams = new EmbeddedStreams(store, clock, { namespace: 's' });
+  const parts: StandingPart[] = [];
+  for (const name of names) {
+    for (const { shardId } of (await streams.describe(name))?.shards ?? []) {
+      const { records } = await streams.read(name, shardId, 'oldest', 10_000);
+      for (const { data } of records) {
+        const record = decodeRecord(data);
+        if (record.kind === 'part') parts.push(record);
+      }
+    }
+  }
+  return parts;
+}
