@@ -21,7 +21,7 @@ Exit codes: 0 done, 1 refused or failed, 2 not called as it wants to be.
 Errors are one line on stderr, with --json the problem document (RFC 9457).`;
 
 /** The command with everything below it. */
-export function createProgram(io: Io): Command {
+function createProgram(io: Io): Command {
   const program = new Command('lockstep')
     .description('Atomic transactions across event streams, mirrored to another site before they are acknowledged.')
     .version(packageVersion(io), '-V, --version', 'print the version')

@@ -5,7 +5,7 @@ import { messageOf } from '../errors.js';
 import { reportError } from '../ui/problem.js';
 import { type Io, Terminal } from '../ui/terminal.js';
 
-export const DEFAULT_ENDPOINT = 'http://127.0.0.1:4040';
+const DEFAULT_ENDPOINT = 'http://127.0.0.1:4040';
 
 /** A person waits: long enough for a switchover, short enough to hear of a wrong endpoint, milliseconds. */
 const RETRY_FOR_MS = 3_000;
@@ -110,7 +110,7 @@ function parseUrls(text: string): string[] {
 }
 
 /** `a,b` */
-export function splitList(text: string): string[] {
+function splitList(text: string): string[] {
   return text.split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()]));
 }
 

@@ -16,7 +16,7 @@ const RETRY_FOR_MS = 10_000;
 const MD5 = /^[0-9a-f]{32}$/;
 
 /** What one side of a window holds, computed from what that site's readers give. */
-export interface RecheckedSide {
+interface RecheckedSide {
   readonly site: string;
   /** Of transactions, as found in the window. */
   readonly parts: number;
@@ -25,7 +25,7 @@ export interface RecheckedSide {
   readonly proven: string | undefined;
 }
 
-export interface RecheckedWindow {
+interface RecheckedWindow {
   readonly stream: string;
   readonly from: string;
   readonly to: string;
@@ -35,7 +35,7 @@ export interface RecheckedWindow {
   readonly holds: boolean;
 }
 
-export interface Recheck {
+interface Recheck {
   readonly holds: boolean;
   readonly windows: readonly RecheckedWindow[];
 }
@@ -65,7 +65,7 @@ export function addVerify(program: Command, io: Io): void {
 }
 
 /** Reads each stream of each site once, and holds every window against what was found. */
-export async function recheckProof(
+async function recheckProof(
   client: Pick<LockstepClient, 'pages'>,
   proof: Proof,
   onProgress: (fraction: number) => void = () => undefined,

@@ -1,15 +1,17 @@
 import { setTimeout } from 'node:timers/promises';
 import type { LockstepClient } from '../../src/client/index.js';
 import type { Proof, RouteAnswer, StreamAnswer } from '../../src/core/api.js';
-import { LockstepError } from '../../src/core/errors.js';
+import { messageOf } from '../errors.js';
 import { roleOf, untilDone } from '../service.js';
-import type { Checker } from './checker.js';
+import type { Checker, Reading } from './checker.js';
 import { TOUR_STREAMS } from './mapping.js';
 import type { SiteState } from './state.js';
 
 const POLL_MS = 100;
 const PAGE = 1_000;
 const WAIT_MS = 1_000;
+const COMPARISONS = 3;
+const COMPARE_AGAIN_MS = 1_000;
 
 /** The streams of the tour, created where they are missing; what is there already is left as it is. */
 export async function ensureStreams(client: LockstepClient): Promise<void> {
@@ -56,28 +58,48 @@ export async function allInSync(client: LockstepClient, timeoutMs: number, signa
 /**
  * Reads what stands on the streams of a site, from the beginning, and hands it to the checker.
  *
- * @throws LockstepError Unavailable where that site does not say in time that this is all
+ * @returns what kept it from reading everything in time, if something did: what it lacks then counts as lost
  */
 export async function readSite(
   client: LockstepClient,
   site: string,
   checker: Checker,
   timeoutMs: number,
-): Promise<void> {
+): Promise<string | undefined> {
   const reading = checker.reading(`streams of ${site}`);
-  for (const stream of TOUR_STREAMS) {
-    const giveUpAt = Date.now() + timeoutMs;
-    let from: { checkpoint?: string } = {};
-    for (;;) {
-      const page = await client.readEvents({ stream, site, limit: PAGE, waitMs: WAIT_MS, ...from });
-      for (const event of page.events) reading.take(stream, event);
-      if (page.caughtUp) break;
-      if (page.events.length === 0 && Date.now() > giveUpAt) {
-        throw new LockstepError('Unavailable', `${stream} at ${site} is not complete after ${timeoutMs} ms`);
-      }
-      from = { checkpoint: page.checkpoint };
+  const problems = await Promise.all(
+    TOUR_STREAMS.map((stream) => readStream(client, { stream, site, reading, giveUpAt: Date.now() + timeoutMs })),
+  );
+  return problems.find((problem) => problem !== undefined);
+}
+
+async function readStream(
+  client: LockstepClient,
+  what: { readonly stream: string; readonly site: string; readonly reading: Reading; readonly giveUpAt: number },
+): Promise<string | undefined> {
+  const { stream, site, reading, giveUpAt } = what;
+  let from: { checkpoint?: string } = {};
+  for (;;) {
+    let page;
+    try {
+      page = await client.readEvents({ stream, site, limit: PAGE, waitMs: WAIT_MS, ...from });
+    } catch (error) {
+      return `${stream} at ${site}: ${messageOf(error)}`;
     }
+    for (const event of page.events) reading.take(stream, event);
+    if (page.caughtUp) return undefined;
+    if (page.events.length === 0 && Date.now() > giveUpAt) return `${site} does not say that ${stream} is complete`;
+    from = { checkpoint: page.checkpoint };
   }
+}
+
+export interface CollectedProofs {
+  /** Of the comparison that was asked for. */
+  readonly id: string;
+  /** In the order in which they were made. */
+  readonly proofs: readonly Proof[];
+  /** Why the comparison that was asked for gave none. */
+  readonly problem?: string;
 }
 
 /** Compares a site with home once more, and collects the proofs of what was reconciled before. */
@@ -85,17 +107,20 @@ export async function collectProofs(
   client: LockstepClient,
   site: string,
   signal: AbortSignal,
-): Promise<{ readonly id: string; readonly proofs: readonly Proof[] }> {
-  const earlier = await earlierReconciliations(client);
-  const { id } = await client.reconcile({ site, streams: [...TOUR_STREAMS] });
+): Promise<CollectedProofs> {
   const proofs: Proof[] = [];
-  for (const each of [...earlier.filter((known) => known !== id), id]) {
-    const { proof, problem, status } = await untilDone(client, each, signal);
+  for (const earlier of await earlierReconciliations(client)) {
+    const { proof } = await untilDone(client, earlier, signal);
     if (proof !== undefined) proofs.push(proof);
-    else if (each === id)
-      throw new LockstepError('Unavailable', `the reconciliation ${id} ${status}: ${problem ?? ''}`);
   }
-  return { id, proofs };
+  for (let attempt = 1; ; attempt += 1) {
+    const { id } = await client.reconcile({ site, streams: [...TOUR_STREAMS] });
+    const { proof, problem, status } = await untilDone(client, id, signal);
+    if (proof !== undefined) return { id, proofs: [...proofs, proof] };
+    // On a machine with too much to do a call may take too long: running it again continues it.
+    if (attempt === COMPARISONS) return { id, proofs, problem: `the comparison ${id} ${status}: ${problem ?? ''}` };
+    await setTimeout(COMPARE_AGAIN_MS);
+  }
 }
 
 /** Those that a return brought about are named in its timeline. */

@@ -56,17 +56,22 @@ export async function runTour(options: TourOptions): Promise<TourResult> {
     board.enter('settling');
     await followers.caughtUp(board.committed.events, PATIENCE_MS, signal);
     board.enter('checking');
-    const { id, proofs } = await collectProofs(deployment.client, deployment.disruptions.site, signal);
-    for (const site of deployment.sites) await readSite(deployment.client, site, checker, READ_TIMEOUT_MS);
+    const { id, proofs, problem } = await collectProofs(deployment.client, deployment.disruptions.site, signal);
+    if (problem !== undefined) board.happened(problem, 'broken');
+    for (const site of deployment.sites) {
+      const incomplete = await readSite(deployment.client, site, checker, READ_TIMEOUT_MS);
+      if (incomplete !== undefined) board.happened(incomplete, 'broken');
+    }
     await followers.end();
     const verdict = checker.verdict();
     board.enter('done');
+    const summary = summariseProofs(proofs);
     const report = {
       transactions: { committed: board.committed.cases, aborted: board.aborted },
       events: eventsOfVerdict(verdict),
       ...outages,
       failedRequests: deployment.failedRequests(),
-      reconciliation: summariseProofs(proofs),
+      reconciliation: { ...summary, digestsEqual: summary.digestsEqual && problem === undefined },
       durationMs: Date.now() - startedAt,
     };
     return { report, verdict, reconciliationId: id };

@@ -43,6 +43,7 @@ class LiveView implements TourView {
 class PlainView implements TourView {
   private readonly terminal: Terminal;
   private saidAt = Date.now();
+  private said = '';
 
   constructor(terminal: Terminal) {
     this.terminal = terminal;
@@ -52,6 +53,8 @@ class PlainView implements TourView {
     if (state.phase !== 'running' || Date.now() - this.saidAt < PLAIN_MS) return;
     this.saidAt = Date.now();
     const what = renderPlainProgress(state);
+    if (what === this.said) return;
+    this.said = what;
     this.terminal.print(renderHappening({ atMs: state.elapsedMs, what, mood: 'plain' }, this.terminal.style));
   }
 

@@ -28,7 +28,7 @@ export function reportError(
 }
 
 /** The RFC 9457 form of any error, with the code of the contract where it has one. */
-export function describeError(error: unknown, endpoints: readonly string[]): Problem {
+function describeError(error: unknown, endpoints: readonly string[]): Problem {
   const code = causes(error)
     .map(codeOf)
     .findLast((each) => each !== undefined);

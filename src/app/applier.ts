@@ -1,6 +1,8 @@
 import { type DecidedEntry, isDecided } from '../core/entry.js';
+import type { Incident } from '../core/api.js';
 import { backlogPk } from '../core/items.js';
 import { encodeRecords } from '../core/record.js';
+import { endIncidents } from './incidents.js';
 import { readEntries } from './log.js';
 import { offer } from './put.js';
 import { type Site, streamTarget } from './site.js';
@@ -20,7 +22,7 @@ export async function drainBacklog(site: Site, stream: string, { filling = false
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const { rows } = await site.tables.query({ pk: backlogPk(stream), limit: PAGE });
     if (rows.length === 0) {
-      if (site.behind.delete(stream)) site.note('stream is level', { stream });
+      if (site.behind.delete(stream)) becomeLevel(site, stream);
       return true;
     }
     site.behind.add(stream);
@@ -35,6 +37,12 @@ export async function drainBacklog(site: Site, stream: string, { filling = false
     if (refused.size > 0) return false;
   }
   return false;
+}
+
+function becomeLevel(site: Site, stream: string): void {
+  site.note('stream is level', { stream });
+  const isItsSwitchover = (it: Incident) => it.kind === 'switchover' && it.site === site.name && it.stream === stream;
+  site.ports.later(endIncidents(site, `the replica at ${site.name} is level again`, isItsSwitchover));
 }
 
 function partsOn(site: Site, stream: string, entry: DecidedEntry) {

@@ -10,7 +10,7 @@ import type { Clause, Write } from '../core/table.js';
 import type { MirrorAgent } from '../ports/mirror-agent.js';
 import { ConditionFailed } from '../ports/tables.js';
 import { applyPending, closedStands } from './close.js';
-import { openIncident, tellIncident } from './incidents.js';
+import { endIncidents, openIncident, tellIncident } from './incidents.js';
 import { prepareEntry, readEntries, readVersions } from './log.js';
 import { fenceGuards, raiseGuards } from './guards.js';
 import { type Site, siteTarget } from './site.js';
@@ -60,6 +60,8 @@ export async function takeover(
   }
   await finishTakeover(site);
   await tellIncident(site, incident.id, `${site.name} serves`, kind === 'planned-move');
+  // Whatever was wrong with the new home before is over.
+  site.ports.later(endIncidents(site, `${site.name} is home`, (it) => it.site === site.name && it.id !== incident.id));
   return incident;
 }
 

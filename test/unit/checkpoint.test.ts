@@ -69,14 +69,19 @@ describe('the text of a checkpoint', () => {
 
   it('is refused with any character changed, and when it is cut or continued', () => {
     fc.assert(
-      fc.property(checkpoints, fc.nat(), fc.constantFrom(...'AZaz09-_=+ é'), (checkpoint, at, character) => {
-        const text = encodeCheckpoint(checkpoint, STREAMS);
-        const place = at % text.length;
-        const changed = text.slice(0, place) + character + text.slice(place + 1);
-        expect(isRefused(changed)).toBe(changed !== text);
-        expect(isRefused(text.slice(0, place))).toBe(true);
-        expect(isRefused(text + character)).toBe(true);
-      }),
+      fc.property(
+        checkpoints,
+        fc.nat(),
+        fc.constantFrom('A', 'z', '0', '-', '_', '=', '+', ' ', 'é'),
+        (checkpoint, at, character) => {
+          const text = encodeCheckpoint(checkpoint, STREAMS);
+          const place = at % text.length;
+          const changed = text.slice(0, place) + character + text.slice(place + 1);
+          expect(isRefused(changed)).toBe(changed !== text);
+          expect(isRefused(text.slice(0, place))).toBe(true);
+          expect(isRefused(text + character)).toBe(true);
+        },
+      ),
       { numRuns: 300 },
     );
   });

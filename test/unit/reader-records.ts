@@ -1,6 +1,7 @@
 import type { EventOut, WholeTransaction } from '../../src/core/api.js';
 import { type Checkpoint, START, decodeCheckpoint, encodeCheckpoint } from '../../src/core/checkpoint.js';
-import { type PartRecord, Reader } from '../../src/core/reader.js';
+import { Reader } from '../../src/core/reader.js';
+import type { PartRecord } from '../../src/core/reading/held.js';
 import { Page } from '../../src/core/reading/page.js';
 import { NEVER, type Timestamp, clockAt, msOf, timestamp, toIso } from '../../src/core/timestamp.js';
 

@@ -22,6 +22,7 @@ export class TestSite implements ReadSite {
   /** Questions to home, with what was asked. */
   readonly asked: boolean[] = [];
   readonly reads: { shardId: string; position: Position; records: number }[] = [];
+  readAtMost = 10_000;
   /** Called before each read. */
   beforeRead: (() => void | Promise<void>) | undefined;
   #lastTick = 0;
@@ -33,7 +34,7 @@ export class TestSite implements ReadSite {
     const read = this.streams.read.bind(this.streams);
     this.streams.read = async (name, shardId, position, limit): Promise<RecordPage> => {
       await this.beforeRead?.();
-      const page = await read(name, shardId, position, limit);
+      const page = await read(name, shardId, position, Math.min(limit, this.readAtMost));
       this.reads.push({ shardId, position, records: page.records.length });
       return page;
     };
