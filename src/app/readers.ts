@@ -4,6 +4,8 @@ import { PortUnavailable } from '../ports/failures.js';
 import type { Timestamp } from '../core/timestamp.js';
 import { createReadUseCase, type ReadUseCase } from './read.js';
 import type { ReadSite, StreamClosed } from './reading/read-site.js';
+import { unlessMoved } from './unless-moved.js';
+import { NotHomeAnyMore } from './signals.js';
 import { type Site, streamTarget } from './site.js';
 
 const MS_PER_HOUR = 3_600_000;
@@ -29,7 +31,7 @@ export class Readers {
       () => request.site ?? this.#activeOf(request.stream),
       [request.stream],
       request.site !== undefined,
-      () => this.#here.readEvents(request),
+      () => this.#here.readEvents(request, this.#site.ports.stopping),
       (at) =>
         this.#site.peers
           .agent(at)
@@ -44,7 +46,7 @@ export class Readers {
       () => this.#bestFor(request.streams),
       request.streams,
       false,
-      () => this.#here.readTransactions(request),
+      () => this.#here.readTransactions(request, this.#site.ports.stopping),
       (at) =>
         this.#site.peers
           .agent(at)
@@ -92,10 +94,15 @@ export class Readers {
       try {
         // A request that was passed on is answered where it is: two sites with different routes must not play ball.
         if (at === this.#site.name || hops > 0) return await here();
-        return await there(at);
+        return await unlessMoved(
+          this.#site,
+          () => where() === at,
+          () => there(at),
+        );
       } catch (error) {
-        if (!(error instanceof PortUnavailable)) throw error;
         last = error;
+        if (error instanceof NotHomeAnyMore) continue;
+        if (!(error instanceof PortUnavailable)) throw error;
         if (at === this.#site.name) for (const stream of streams) this.#site.observe(streamTarget(stream), 'failed');
         if (pinned || hops > 0) break;
         await this.#moveAway(streams, at);

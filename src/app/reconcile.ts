@@ -101,7 +101,8 @@ export async function reconcile(site: Site, progress: Progress, options: Reconci
     const ranges = rangesBetween(streams, from, to);
     const before = await bothDigests(site, agent, ranges);
     await progress.tell({ progress: 0.2 });
-    const copied = await copyMissing(site, agent, from);
+    site.copied += await copyMissing(site, agent, from);
+    const { copied } = site;
     await progress.tell({ progress: 0.5 });
     for (const stream of streams) await enqueueMissing(site, stream, from);
     for (const stream of streams) site.refilling.delete(stream);
@@ -109,6 +110,7 @@ export async function reconcile(site: Site, progress: Progress, options: Reconci
     await progress.tell({ progress: 0.7 });
     await drainUntilLevel(site, streams);
     const after = await equalDigests(site, agent, ranges);
+    site.copied = 0;
     return {
       sites: [site.name, other],
       windows: ranges.map((range, index) => windowOf(site, other, range, before, after, index)),

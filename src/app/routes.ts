@@ -22,15 +22,16 @@ export class Routes {
   #known: { route: Route; version: number } | undefined;
   #reading: Promise<Route> | undefined;
   #next: Promise<Route> | undefined;
-  readonly #onChange: ((route: Route) => void)[] = [];
+  readonly #listeners = new Set<(route: Route) => void>();
 
   constructor(control: ControlStore) {
     this.#control = control;
   }
 
-  /** Called with every newer route that this process learns of. */
-  onChange(listener: (route: Route) => void): void {
-    this.#onChange.push(listener);
+  /** Calls the listener with every newer route that this process learns of. @returns what ends that */
+  onChange(listener: (route: Route) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** The route as last seen; reads it when none was seen yet. */
@@ -74,7 +75,7 @@ export class Routes {
   #learn(route: Route, version: number): Route {
     if (!this.#known || version > this.#known.version) {
       this.#known = { route, version };
-      for (const listener of this.#onChange) listener(route);
+      for (const listener of this.#listeners) listener(route);
     }
     return this.#known.route;
   }

@@ -41,6 +41,7 @@ import { type Site, siteTarget } from './site.js';
 import { describeStream, listStreams, putStream } from './streams.js';
 import { requestSwitchover } from './switchover.js';
 import { getTransaction, listTransactions } from './transactions.js';
+import { unlessMoved } from './unless-moved.js';
 import { homeHasFailed } from './watch.js';
 import { write } from './write.js';
 
@@ -210,7 +211,11 @@ export class SiteService implements Service {
       try {
         const { home } = await this.#site.routes.current();
         if (home === this.#site.name) return await local();
-        return (await this.#site.peers.agent(home).perform({ operation, args })) as T;
+        return (await unlessMoved(
+          this.#site,
+          (route) => route.home === home,
+          () => this.#site.peers.agent(home).perform({ operation, args }),
+        )) as T;
       } catch (error) {
         last = error;
         await this.#afterFailure(error);

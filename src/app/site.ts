@@ -39,6 +39,8 @@ export interface SitePorts {
   readonly observer: Observer;
   /** Takes work whose end the request need not wait for: tracked when embedded, awaited before a Lambda answers. */
   readonly later: (work: Promise<unknown>) => void;
+  /** Ends long polls when the process is to end. */
+  readonly stopping?: AbortSignal;
 }
 
 /**
@@ -71,6 +73,8 @@ export class Site {
   readonly dirty = new Set<string>();
   /** Streams whose backlog is being filled: till it is, new records join it and nothing drains it. */
   readonly refilling = new Set<string>();
+  /** Entries copied in this return so far: an attempt that failed half-way has copied, too. */
+  copied = 0;
   readonly beatAtMs = new Map<string, number>();
   /** Since when a replica that a stream may go back to has been level, by `stream@site`. */
   readonly calmSinceMs = new Map<string, number>();

@@ -21,6 +21,7 @@ export const optionsSchema = z.strictObject({
   sweepPeriodMs: ms('How often what is left over is looked for.', 50, 600_000, 2000),
   probePeriodMs: ms('How often a site probes home, and home its followers.', 20, 60_000, 400),
   callTimeoutMs: ms('How long a call to another site may take.', 20, 30_000, 500),
+  bulkTimeoutMs: ms('How long a call may take that compares, copies or waits for others.', 100, 300_000, 10_000),
   failuresToOpen: count('So many failed calls in a row open a breaker.', 1, 100, 3),
   errorRateToOpen: z.number().min(0.05).max(1).default(0.5).describe('Share of failed calls in the window, 0.05 to 1.'),
   healthWindowMs: ms('Over which the error rate is taken.', 100, 600_000, 10_000),

@@ -100,6 +100,7 @@ class Engine implements EmbeddedLockstep {
   readonly #streams: EmbeddedStreams[] = [];
   readonly #loops: Loops;
   readonly #background: boolean;
+  readonly #stopping = new AbortController();
   readonly #options: Options;
 
   constructor(given: EmbeddedOptions, directory: DataDirectory | undefined) {
@@ -155,11 +156,12 @@ class Engine implements EmbeddedLockstep {
           name,
           faultyControl(name, control, world, { timeoutMs: this.#options.callTimeoutMs }),
         ),
-        peers: wrapped(wrap?.peers, name, peersOf(name, agents, network)),
+        peers: wrapped(wrap?.peers, name, peersOf(name, agents, network, this.#options.bulkTimeoutMs)),
         clock,
         random,
         observer: given.observer ?? SILENT,
         later: (work) => this.#loops.track(work),
+        stopping: this.#stopping.signal,
       });
       nodes.set(name, node);
       agents.set(name, node.agent);
@@ -210,6 +212,7 @@ class Engine implements EmbeddedLockstep {
   }
 
   async close(): Promise<void> {
+    this.#stopping.abort();
     await this.#loops.stop();
     for (const store of this.#stores) await store.close();
     this.#directory?.release();
@@ -238,7 +241,12 @@ function orderOf(nodes: readonly SiteNode[]): readonly string[] {
 }
 
 /** Each call of another site's agent goes through the network between them. */
-function peersOf(from: string, agents: ReadonlyMap<string, MirrorAgent>, network: SimulatedNetwork): Peers {
+function peersOf(
+  from: string,
+  agents: ReadonlyMap<string, MirrorAgent>,
+  network: SimulatedNetwork,
+  bulkTimeoutMs: number,
+): Peers {
   const remote = new Map<string, MirrorAgent>();
   return {
     agent: (to) => {
@@ -246,16 +254,45 @@ function peersOf(from: string, agents: ReadonlyMap<string, MirrorAgent>, network
       if (known) return known;
       const agent = agents.get(to);
       if (!agent) throw new Error(`there is no site ${to}`);
-      const made = to === from ? agent : through(network, from, to, agent);
+      const made = to === from ? agent : through(network, from, to, agent, bulkTimeoutMs);
       remote.set(to, made);
       return made;
     },
   };
 }
 
-function through(network: SimulatedNetwork, from: string, to: string, agent: MirrorAgent): MirrorAgent {
+/** Calls whose work grows with what they are asked about; the others say something of the site by being late. */
+const BULK: ReadonlySet<string> = new Set<keyof MirrorAgent>([
+  'close',
+  'closeNow',
+  'pending',
+  'adopt',
+  'fetch',
+  'stagings',
+  'lines',
+  'digests',
+  'tend',
+  'takeOver',
+]);
+/** A long poll that is passed on waits this long at the most. */
+const LONGEST_POLL_MS = 20_000;
+
+function through(
+  network: SimulatedNetwork,
+  from: string,
+  to: string,
+  agent: MirrorAgent,
+  bulkTimeoutMs: number,
+): MirrorAgent {
+  const timeoutOf = (method: string): number | undefined => {
+    if (method === 'perform') return bulkTimeoutMs + LONGEST_POLL_MS;
+    return BULK.has(method) ? bulkTimeoutMs : undefined;
+  };
   const wrapped = Object.entries(agent as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>).map(
-    ([method, call]) => [method, (...args: unknown[]) => network.call(from, to, () => call(...args))],
+    ([method, call]) => [
+      method,
+      (...args: unknown[]) => network.call(from, to, () => call(...args), timeoutOf(method)),
+    ],
   );
   return Object.fromEntries(wrapped) as unknown as MirrorAgent;
 }

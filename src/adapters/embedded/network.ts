@@ -34,16 +34,16 @@ export class SimulatedNetwork {
   }
 
   /**
-   * Calls another site. Within a site, and without distance and faults, this is `effect` itself: no delay, no timer.
+   * Calls another site, for its answer within `timeoutMs` or the network's own time. Within a site, and without distance and faults, this is `effect` itself: no delay, no timer.
    *
    * @throws PortUnavailable no answer in time, or none to be expected: the effect may have happened, or happen yet
    * @throws PortThrottled the effect did not happen
    */
-  call<T>(from: string, to: string, effect: () => Promise<T>): Promise<T> {
+  call<T>(from: string, to: string, effect: () => Promise<T>, timeoutMs = this.#timeoutMs): Promise<T> {
     if (from === to || (this.roundTripMs === 0 && this.#board.quiet)) return effect();
     return new Promise<T>((resolve, reject) => {
-      const giveUp = this.#alarms.set(this.#timeoutMs, () => {
-        reject(new PortUnavailable(`${to} did not answer ${from} within ${this.#timeoutMs} ms`));
+      const giveUp = this.#alarms.set(timeoutMs, () => {
+        reject(new PortUnavailable(`${to} did not answer ${from} within ${timeoutMs} ms`));
       });
       this.#exchange(from, to, effect).finally(giveUp).then(resolve, reject);
     });
