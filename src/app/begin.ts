@@ -9,7 +9,7 @@ import { seeApplied } from './apply.js';
 import { readTransaction } from './log.js';
 import { atServingHome } from './serving.js';
 import type { Site } from './site.js';
-import { ensureMirrors, mirrorsOf } from './streams.js';
+import { ensureMirrors, ensuredMirrorsOf } from './streams.js';
 
 /**
  * Records a transaction at home, and makes sure at the same time that every stream it names has its mirrors. No other
@@ -31,7 +31,7 @@ export async function begin(site: Site, request: BeginRequest): Promise<BeginAns
   };
   const begun = await record(site, entry);
   ensureMirrors(site, streams, request.mirrors);
-  return answer(site, begun.entry, begun.created);
+  return answer(site, begun.entry, begun.created, request.mirrors);
 }
 
 async function record(site: Site, entry: OpenEntry): Promise<{ readonly entry: OpenEntry; readonly created: boolean }> {
@@ -68,7 +68,7 @@ async function begunBefore(site: Site, wanted: OpenEntry): Promise<OpenEntry> {
   return entry;
 }
 
-function answer(site: Site, entry: OpenEntry, created: boolean): BeginAnswer {
+function answer(site: Site, entry: OpenEntry, created: boolean, atLeast?: number): BeginAnswer {
   const route = site.routes.known;
   return {
     id: entry.id,
@@ -78,7 +78,7 @@ function answer(site: Site, entry: OpenEntry, created: boolean): BeginAnswer {
     streams: entry.streams.map((name) => ({
       name,
       active: route.active[name] ?? route.home,
-      mirrors: mirrorsOf(site, name),
+      mirrors: ensuredMirrorsOf(site, name, atLeast),
     })),
     created,
   };

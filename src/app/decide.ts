@@ -179,7 +179,10 @@ async function draftOf(
 /** Identity is checked before versions: a retry of a committed id never gets VersionConflict. */
 async function identityFirst(site: Site, proposal: Proposal, refusal: LockstepError): Promise<Verdict> {
   const [standing] = await readEntries(site, [proposal.id]);
-  return (standing && (await standingVerdict(site, proposal, standing))) ?? { kind: 'refused', error: refusal };
+  // An interactive transaction that is still open is just the one that is refused.
+  const isTaken = standing && (isDecided(standing) || proposal.origin.kind === 'one-shot');
+  const verdict = isTaken ? await standingVerdict(site, proposal, standing) : undefined;
+  return verdict ?? { kind: 'refused', error: refusal };
 }
 
 async function applyPredecessors(site: Site, ids: readonly string[]): Promise<void> {

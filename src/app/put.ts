@@ -28,7 +28,7 @@ export async function putHere(site: Site, entries: readonly DecidedEntry[]): Pro
   for (const entry of entries) {
     if (entry.status !== 'committed') continue;
     // Created by another process: not to know a stream is not to lack a replica of it.
-    await site.registry.require(entry.streams);
+    if (!site.registry.knowsAll(entry.streams)) await site.registry.require(entry.streams);
     for (const record of encodeRecords(entry, site.ports.deployment.name, (stream) => site.closedAt(stream))) {
       if (!keepsHere(site, record.stream)) continue;
       const list = byStream.get(record.stream) ?? [];

@@ -97,6 +97,11 @@ export class Registry {
     for (const name of names) if (!this.#known.has(name)) await this.get(name);
   }
 
+  /** Whether all of these are known: saves the hot path a promise. */
+  knowsAll(names: readonly string[]): boolean {
+    return names.every((name) => this.#known.has(name));
+  }
+
   isVersioned(name: string): boolean {
     return this.#known.get(name)?.policy.ordering === 'versioned';
   }

@@ -74,11 +74,10 @@ function withMirrors(site: Site, definition: StreamDefinition, mirrors: number):
  * until a mirror is there its records wait in its site's log.
  */
 export function ensureMirrors(site: Site, streams: readonly string[], atLeast = 0): void {
-  const most = site.ports.deployment.sites.length;
   for (const name of streams) {
     const known = site.registry.known(name);
     if (!known) continue;
-    const wanted = Math.min(Math.max(known.policy.mirrors.count, atLeast), most - 1);
+    const wanted = wantedMirrors(site, known, atLeast);
     if (Object.keys(known.replicas).length - 1 >= wanted) continue;
     const work = site.registry.change(name, (before) => withMirrors(site, before ?? known, wanted));
     const tended = work.then((definition) => tendMirrors(site, definition));
@@ -86,6 +85,10 @@ export function ensureMirrors(site: Site, streams: readonly string[], atLeast = 
       tended.catch((error: unknown) => site.note('mirrors not ensured', { stream: name, why: String(error) })),
     );
   }
+}
+
+function wantedMirrors(site: Site, { policy }: StreamDefinition, atLeast: number): number {
+  return Math.min(Math.max(policy.mirrors.count, atLeast), site.others.length);
 }
 
 /** Asks the sites of new mirrors to begin; those that do not answer find out by themselves. */
@@ -147,14 +150,19 @@ function answerFor(site: Site, name: string): StreamAnswer {
     name,
     active,
     shards: definition?.replicas[active]?.shards.map((shard) => shard.shardId) ?? [],
-    mirrors: mirrorsOf(site, name),
+    mirrors: definition ? mirrorsOf(site, definition) : [],
     policy: definition?.policy ?? {},
   };
 }
 
+/** Those that a stream has, and those that `ensureMirrors` has just asked for. */
+export function ensuredMirrorsOf(site: Site, name: string, atLeast = 0): readonly MirrorStreamMetadata[] {
+  const known = site.registry.known(name);
+  return known ? mirrorsOf(site, withMirrors(site, known, wantedMirrors(site, known, atLeast))) : [];
+}
+
 /** Every replica but the active one. */
-export function mirrorsOf(site: Site, name: string): readonly MirrorStreamMetadata[] {
-  const replicas = site.registry.known(name)?.replicas ?? {};
+function mirrorsOf(site: Site, { name, replicas }: StreamDefinition): readonly MirrorStreamMetadata[] {
   const route = site.routes.known;
   const active = route.active[name] ?? route.home;
   return Object.entries(replicas)

@@ -51,7 +51,8 @@ async function stageOnce(
   // A retry stages again at the other sites: the first time may have ended between the two.
   const [here, there] = await Promise.allSettled([
     fresh.length > 0 ? stageHere(site, route, entry, state.next, next, fresh) : undefined,
-    waitsForMirrors(entry.replication) ? stageEverywhere(site, route, entry, next, staged) : undefined,
+    // An event that one request names twice is one item.
+    waitsForMirrors(entry.replication) ? stageEverywhere(site, route, entry, next, [...new Set(staged)]) : undefined,
   ]);
   if (here.status === 'rejected') throw here.reason;
   if (there.status === 'rejected') throw there.reason;

@@ -2,6 +2,7 @@ import type { Entry, DecidedEntry, OpenEntry } from './entry.js';
 import type { DecidedEvent, PreparedEvent } from './event.js';
 import { hash } from 'node:crypto';
 import { partName } from './event.js';
+import { remembered } from './remembered.js';
 import { spread } from './ids.js';
 import type { Item, Key } from './table.js';
 import { type Timestamp, clockAt, timestamp } from './timestamp.js';
@@ -95,19 +96,16 @@ export interface EncodedEntry {
 /** Sorts open entries by when they began and decided ones by their timestamps, within their status. */
 export const indexPk = (status: Entry['status'], bucket: number): string => `${status}#${bucket}`;
 
-const eventsText = new WeakMap<readonly DecidedEvent[], string>();
-
 export function encodeEvents(events: readonly DecidedEvent[]): string {
-  let text = eventsText.get(events);
-  if (text === undefined) {
-    text = JSON.stringify(events);
-    eventsText.set(events, text);
-  }
-  return text;
+  return remembered(events, 'text', JSON.stringify);
 }
 
 /** @param buckets of the index @param maxBytes what an item may hold; more is chunked */
 export function encodeDecided(entry: DecidedEntry, buckets: number, maxBytes: number): EncodedEntry {
+  return remembered(entry.events, `item ${buckets} ${maxBytes}`, () => encodeOnce(entry, buckets, maxBytes));
+}
+
+function encodeOnce(entry: DecidedEntry, buckets: number, maxBytes: number): EncodedEntry {
   const { id, status, at, streams, startedAtMs, expiresAtMs, reason, takenFrom } = entry;
   const text = encodeEvents(entry.events);
   const base = {

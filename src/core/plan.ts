@@ -160,6 +160,7 @@ export interface VersionStep {
 }
 
 export function versionSteps(events: readonly DecidedEvent[]): readonly VersionStep[] {
+  if (events.every((event) => event.version === undefined)) return [];
   const steps = new Map<string, { stream: string; key: string; first: number; last: number }>();
   for (const { stream, key, version } of events) {
     if (version === undefined) continue;

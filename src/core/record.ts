@@ -1,6 +1,7 @@
 import type { EventOut, Json } from './api.js';
 import { type DecidedEntry, type Part, partsOf } from './entry.js';
 import type { DecidedEvent, Predecessor } from './event.js';
+import { remembered } from './remembered.js';
 import { type Timestamp, isTimestamp, msOf, termOf, toIso } from './timestamp.js';
 
 /**
@@ -32,8 +33,6 @@ interface PartText {
   readonly heads: readonly string[];
 }
 
-const textOf = new WeakMap<DecidedEntry, readonly PartText[]>();
-
 /** A record to be put: its stream, its partition key, and its bytes. */
 export interface OutRecord {
   readonly stream: string;
@@ -51,11 +50,8 @@ export function encodeRecords(
   source: string,
   closedOf: (stream: string) => Timestamp,
 ): OutRecord[] {
-  let texts = textOf.get(entry);
-  if (!texts) {
-    texts = partTexts(entry, source);
-    textOf.set(entry, texts);
-  }
+  // The same events are never those of two decisions.
+  const texts = remembered(entry.events, source, () => partTexts(entry, source));
   return texts.map(({ stream, key, heads }) => {
     const tail = `,"closed":"${closedOf(stream)}"}`;
     const [only] = heads;

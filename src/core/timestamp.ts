@@ -56,7 +56,14 @@ export function latest(...stamps: Timestamp[]): Timestamp {
   return stamps.reduce((a, b) => (b > a ? b : a), NEVER);
 }
 
-/** RFC 3339 in UTC with milliseconds. */
+let lastMs = 0;
+let lastIso = new Date(0).toISOString();
+
+/** RFC 3339 in UTC with milliseconds. The last answer is kept: the commits of one moment ask for the same. */
 export function toIso(ms: number): string {
-  return new Date(ms).toISOString();
+  if (ms !== lastMs) {
+    lastIso = new Date(ms).toISOString();
+    lastMs = ms;
+  }
+  return lastIso;
 }

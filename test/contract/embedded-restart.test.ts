@@ -211,7 +211,8 @@ describe.each([
     it('hides what is too old, trims it in steps, and forgets closed shards without records', async () => {
       const stream = streams();
       await stream.create('orders', 1);
-      await stream.put('orders', [record('old-1'), record('old-2')]);
+      await stream.put('orders', [record('old-1')]);
+      await stream.put('orders', [record('old-2')]);
       await stream.split('orders', 'shardId-000000000000');
       await clock.advance(23 * 3_600_000);
       await stream.put('orders', [record('young')]);
@@ -236,7 +237,7 @@ describe.each([
     it('trims removed streams', async () => {
       const stream = streams();
       await stream.create('orders', 1);
-      await stream.put('orders', [record('a'), record('b'), record('c')]);
+      for (const text of ['a', 'b', 'c']) await stream.put('orders', [record(text)]);
       await stream.remove('orders');
       await stream.create('orders', 1);
       await stream.put('orders', [record('d')]);

@@ -1,8 +1,10 @@
 import type { PutRecord, StreamRecord } from '../../ports/streams.js';
 import type { KeyRange, OrderedStore } from './ordered-store.js';
 
-/** Bytes before the partition key: when it arrived (8) and the key's length (2). */
-const HEADER_BYTES = 10;
+/** Of a block: when its records arrived (8) and how many they are (4). */
+const HEADER_BYTES = 12;
+/** Before each record in it: the lengths of its partition key (2) and data (4). */
+const LENGTHS_BYTES = 6;
 const MAX_PAGE_BYTES = 10 * 1024 * 1024;
 const HIGHEST = Number.MAX_SAFE_INTEGER;
 
@@ -33,7 +35,10 @@ function numberFrom(key: string, at: number): number {
   return value;
 }
 
-/** The records of one shard in an ordered store: `{prefix}{sequence}` each. */
+/**
+ * The records of one shard in an ordered store: a block for what one put brought, `{prefix}{first sequence}` each. The
+ * sequences of a block follow each other. A block costs the store hardly more than a record does.
+ */
 export class RecordLog {
   readonly #store: OrderedStore;
   readonly #prefix: string;
@@ -46,19 +51,15 @@ export class RecordLog {
   }
 
   /**
-   * Stages a record. Arrival times never fall within a shard, even if the clock does: readers start at a time and must
-   * find everything that came after it.
+   * Stages records as one block. Arrival times never fall within a shard, even if the clock does: readers start at a
+   * time and must find everything that came after it.
+   *
+   * @param first the sequence of the first record; the others follow on
    */
-  append(sequence: number, { partitionKey, data }: PutRecord, nowMs: number): void {
+  append(first: number, records: readonly PutRecord[], nowMs: number): void {
     this.#lastArrivedAtMs ??= this.lastArrivedAtMs() ?? 0;
     const arrivedAtMs = (this.#lastArrivedAtMs = Math.max(nowMs, this.#lastArrivedAtMs));
-    const keyBytes = Buffer.byteLength(partitionKey);
-    const bytes = Buffer.allocUnsafe(HEADER_BYTES + keyBytes + data.length);
-    bytes.writeDoubleLE(arrivedAtMs, 0);
-    bytes.writeUInt16LE(keyBytes, 8);
-    bytes.write(partitionKey, HEADER_BYTES, 'utf8');
-    bytes.set(data, HEADER_BYTES + keyBytes);
-    this.#store.put(this.#prefix + numberBytes(sequence), bytes);
+    this.#store.put(this.#prefix + numberBytes(first), encode(records, arrivedAtMs));
   }
 
   /** @param from the lowest sequence to return @param limit the most records */
@@ -66,16 +67,19 @@ export class RecordLog {
     const records: StreamRecord[] = [];
     let bytes = 0;
     let complete = true;
-    this.#store.scan(this.#range(from), (key, value) => {
-      if (records.length >= limit || bytes > MAX_PAGE_BYTES) {
-        complete = false;
-        return false;
-      }
-      records.push(decode(numberFrom(key, this.#prefix.length), value));
+    this.#store.scan(this.#range(this.#startOfBlock(from)), (key, value) => {
+      if (records.length >= limit || bytes > MAX_PAGE_BYTES) complete = false;
+      else complete = decode(numberFrom(key, this.#prefix.length), value, from, limit, records);
       bytes += value.length;
-      return true;
+      return complete;
     });
     return { records, complete };
+  }
+
+  /** Where the block begins that holds a sequence; the sequence itself where none does. */
+  #startOfBlock(sequence: number): number {
+    const block = this.#probe({ from: this.#prefix, to: this.#prefix + numberBytes(sequence + 1), reverse: true });
+    return block !== undefined && block.end > sequence ? block.sequence : sequence;
   }
 
   /** When the newest durable record arrived, undefined where there is none. */
@@ -85,22 +89,22 @@ export class RecordLog {
 
   /** The lowest sequence, `from` or above, such that all records below it arrived before this time. */
   firstSince(atMs: number, from: number): number {
-    const first = this.#probe(this.#range(from));
+    const first = this.#probe(this.#range(this.#startOfBlock(from)));
     if (first === undefined || first.arrivedAtMs >= atMs) return from;
-    const last = this.#probe({ ...this.#range(from), reverse: true });
-    // Arrival times do not fall: halve the range until it starts with the first record that is late enough.
-    let low = first.sequence + 1;
-    let high = (last ?? first).sequence + 1;
+    const last = this.#probe({ ...this.#range(from), reverse: true }) ?? first;
+    // Arrival times do not fall: halve the range until it starts with the first block that is late enough.
+    let low = first.end;
+    let high = last.end;
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
       const found = this.#probe(this.#range(middle));
       if (found === undefined || found.arrivedAtMs >= atMs) high = middle;
-      else low = found.sequence + 1;
+      else low = found.end;
     }
     return low;
   }
 
-  /** Stages the removal of records that arrived before this time. Answers how many, `limit` at most. */
+  /** Stages the removal of blocks that arrived before this time. Answers how many, `limit` at most. */
   removeBefore(horizonMs: number, limit: number): number {
     const keys: string[] = [];
     this.#store.scan(this.#range(0), (key, value) => {
@@ -112,10 +116,11 @@ export class RecordLog {
     return keys.length;
   }
 
-  #probe(range: KeyRange): { readonly sequence: number; readonly arrivedAtMs: number } | undefined {
-    let found: { sequence: number; arrivedAtMs: number } | undefined;
+  #probe(range: KeyRange): Block | undefined {
+    let found: Block | undefined;
     this.#store.scan(range, (key, value) => {
-      found = { sequence: numberFrom(key, this.#prefix.length), arrivedAtMs: value.readDoubleLE(0) };
+      const sequence = numberFrom(key, this.#prefix.length);
+      found = { sequence, end: sequence + value.readUInt32LE(8), arrivedAtMs: value.readDoubleLE(0) };
       return false;
     });
     return found;
@@ -126,12 +131,52 @@ export class RecordLog {
   }
 }
 
-function decode(sequence: number, bytes: Buffer): StreamRecord {
-  const dataAt = HEADER_BYTES + bytes.readUInt16LE(8);
-  return {
-    sequence: String(sequence),
-    partitionKey: bytes.toString('utf8', HEADER_BYTES, dataAt),
-    data: new Uint8Array(bytes.subarray(dataAt)),
-    arrivedAtMs: bytes.readDoubleLE(0),
-  };
+interface Block {
+  readonly sequence: number;
+  /** Behind its last record. */
+  readonly end: number;
+  readonly arrivedAtMs: number;
+}
+
+function encode(records: readonly PutRecord[], arrivedAtMs: number): Buffer {
+  const keyBytes = records.map(({ partitionKey }) => Buffer.byteLength(partitionKey));
+  let size = HEADER_BYTES;
+  records.forEach(({ data }, index) => {
+    size += LENGTHS_BYTES + (keyBytes[index] ?? 0) + data.length;
+  });
+  const bytes = Buffer.allocUnsafe(size);
+  bytes.writeDoubleLE(arrivedAtMs, 0);
+  bytes.writeUInt32LE(records.length, 8);
+  let at = HEADER_BYTES;
+  records.forEach(({ partitionKey, data }, index) => {
+    const keyLength = keyBytes[index] ?? 0;
+    bytes.writeUInt16LE(keyLength, at);
+    bytes.writeUInt32LE(data.length, at + 2);
+    bytes.write(partitionKey, at + LENGTHS_BYTES, 'utf8');
+    bytes.set(data, at + LENGTHS_BYTES + keyLength);
+    at += LENGTHS_BYTES + keyLength + data.length;
+  });
+  return bytes;
+}
+
+/** Adds a block's records from a sequence on, until there are `limit`. @returns whether it added all of them */
+function decode(first: number, bytes: Buffer, from: number, limit: number, into: StreamRecord[]): boolean {
+  const arrivedAtMs = bytes.readDoubleLE(0);
+  const count = bytes.readUInt32LE(8);
+  let at = HEADER_BYTES;
+  for (let index = 0; index < count; index += 1) {
+    const keyAt = at + LENGTHS_BYTES;
+    const dataAt = keyAt + bytes.readUInt16LE(at);
+    const end = dataAt + bytes.readUInt32LE(at + 2);
+    at = end;
+    if (first + index < from) continue;
+    if (into.length >= limit) return false;
+    into.push({
+      sequence: String(first + index),
+      partitionKey: bytes.toString('utf8', keyAt, dataAt),
+      data: new Uint8Array(bytes.subarray(dataAt, end)),
+      arrivedAtMs,
+    });
+  }
+  return true;
 }

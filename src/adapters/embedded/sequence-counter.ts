@@ -23,13 +23,19 @@ export class SequenceCounter {
 
   /** The next number, a safe integer from 1 on. */
   next(): number {
-    this.#last += 1;
+    return this.take(1);
+  }
+
+  /** The first of so many numbers that follow each other. */
+  take(count: number): number {
+    const first = this.#last + 1;
+    this.#last += count;
     if (this.#last > this.#reserved) {
       this.#reserved = this.#last + RESERVED;
       const bytes = Buffer.allocUnsafe(8);
       bytes.writeDoubleBE(this.#reserved);
       this.#store.put(this.#key, bytes);
     }
-    return this.#last;
+    return first;
   }
 }

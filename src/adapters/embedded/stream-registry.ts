@@ -36,7 +36,7 @@ export class LiveStream {
  * Which streams there are and what is kept of them, in memory and in the store:
  *
  *   {prefix} s {name}                        a stream's state, as JSON
- *   {prefix} r {stream}{shard}{sequence}     a record; the numbers as seven bytes each
+ *   {prefix} r {stream}{shard}{sequence}     a block of records; the numbers as seven bytes each
  *   {prefix} x {stream}                      a removed stream of which records may be left
  */
 export class StreamRegistry {
@@ -85,7 +85,7 @@ export class StreamRegistry {
     await this.#store.commit();
   }
 
-  /** Stages the removal of records of removed streams. Answers how many, `limit` at most. */
+  /** Stages the removal of blocks of removed streams. Answers how many, `limit` at most. */
   removeRemains(limit: number): number {
     const removed: string[] = [];
     const tombs = `${this.#prefix}x`;

@@ -121,8 +121,7 @@ export class EmbeddedStreams implements Streams {
     if (stream === undefined || !this.#isActive(stream.staged)) return records.map(() => UNAVAILABLE);
     if (this.#store.crowded) return records.map(() => THROTTLED);
     const nowMs = this.#clock.now();
-    const outcomes: PutOutcome[] = [];
-    for (const record of records) outcomes.push(this.#putOne(stream, record, nowMs));
+    const outcomes = this.#append(stream, records, nowMs);
     await this.#store.commit();
     this.#arrivals.announce(name);
     return outcomes;
@@ -150,7 +149,8 @@ export class EmbeddedStreams implements Streams {
   /**
    * Removes what has outlived its retention, and what is left of removed streams; to be called now and then.
    *
-   * @param limit the most records to remove in this call @returns how many it removed; `limit`: there may be more
+   * @param limit the most blocks (what one put brought to one shard) to remove in this call @returns how many it
+   *   removed; `limit`: there may be more
    */
   async trim(limit = 10_000): Promise<number> {
     let left = limit;
@@ -165,14 +165,33 @@ export class EmbeddedStreams implements Streams {
     return limit - left;
   }
 
-  #putOne(stream: LiveStream, record: PutRecord, nowMs: number): PutOutcome {
-    const shard = stream.finder.find(record.partitionKey);
-    const shardId = shardIdOf(shard.number);
-    const refusal = this.#refuse?.(stream.name, shardId, record);
-    if (refusal !== undefined) return { ok: false, shardId, reason: refusal };
-    const sequence = this.#sequences.next();
-    stream.log(shard.number).append(sequence, record, nowMs);
-    return { ok: true, shardId, sequence: String(sequence) };
+  #append(stream: LiveStream, records: readonly PutRecord[], nowMs: number): readonly PutOutcome[] {
+    const outcomes: PutOutcome[] = records.map(() => UNAVAILABLE);
+    const shares = new Map<number, number[]>();
+    records.forEach((record, index) => {
+      const { number } = stream.finder.find(record.partitionKey);
+      const shardId = shardIdOf(number);
+      const refusal = this.#refuse?.(stream.name, shardId, record);
+      if (refusal !== undefined) outcomes[index] = { ok: false, shardId, reason: refusal };
+      else {
+        const share = shares.get(number);
+        if (share) share.push(index);
+        else shares.set(number, [index]);
+      }
+    });
+    for (const [number, indexes] of shares) {
+      const shardId = shardIdOf(number);
+      const first = this.#sequences.take(indexes.length);
+      indexes.forEach((index, offset) => {
+        outcomes[index] = { ok: true, shardId, sequence: String(first + offset) };
+      });
+      stream.log(number).append(
+        first,
+        indexes.flatMap((index) => records[index] ?? []),
+        nowMs,
+      );
+    }
+    return outcomes;
   }
 
   /** A closed shard whose records are all gone has nothing to tell any more. */
