@@ -7,7 +7,7 @@ import { PortUnavailable } from '../ports/failures.js';
 import type { ReplicateOutcome } from '../ports/mirror-agent.js';
 import { putHere } from './put.js';
 import { leaveSite } from './leave.js';
-import { readMarked } from './log.js';
+import { dropStagings, readMarked } from './log.js';
 import { NotHomeAnyMore } from './signals.js';
 import { type Site, siteTarget } from './site.js';
 import { keepActive } from './switchover.js';
@@ -18,6 +18,8 @@ export interface Task {
   readonly markEpoch: number;
   /** The term known before its mark was written or read: under a later one it may have been overruled meanwhile. */
   readonly term: number;
+  /** Its events were staged here, and are not needed there any more once it is applied. */
+  readonly interactive?: boolean;
   /** Events that every in-sync follower holds staged: they go as digests. */
   readonly staged?: boolean;
 }
@@ -87,6 +89,9 @@ async function applyTogether(site: Site, tasks: readonly Task[]): Promise<void> 
   );
   // Everything that an acknowledgement promises stands by now. A mark that stays behind costs a second put, no more.
   site.ports.later(cleared.catch(() => undefined));
+  for (const { entry, interactive } of tasks) {
+    if (interactive) site.ports.later(dropStagings(site, entry.id).catch(() => undefined));
+  }
 }
 
 // ------------------------------------------------------------------------------------------------------- replicate

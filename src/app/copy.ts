@@ -5,6 +5,7 @@ import { type Timestamp, timestamp } from '../core/timestamp.js';
 import type { LogLine, MarkedEntry, MirrorAgent } from '../ports/mirror-agent.js';
 import { ConditionFailed, WriteConflict } from '../ports/tables.js';
 import { digestsHere, linesHere } from './digests.js';
+import { fetchEntries } from './fetch.js';
 import { fencedTo } from './guards.js';
 import { prepareEntry, readEntries, readVersions } from './log.js';
 import { stageHere } from './stage.js';
@@ -13,7 +14,6 @@ import type { Site } from './site.js';
 /** Windows of the log whose digests are compared before a line of it is asked for. */
 const WINDOWS = 32;
 const LINES = 2000;
-const FETCH = 100;
 /** Above every timestamp. */
 export const END: Timestamp = timestamp(99_999_999, 9_007_199_254_740_991);
 const RACES = 16;
@@ -28,27 +28,13 @@ export async function copyMissing(site: Site, other: MirrorAgent, from: Timestam
   const term = await fencedTo(site);
   let copied = 0;
   for await (const ids of missingHere(site, other, from)) {
-    for (let at = 0; at < ids.length; at += FETCH) {
-      copied += await copyIds(site, other, term, ids.slice(at, at + FETCH));
+    for await (const fetched of fetchEntries(other, ids)) {
+      for (const marked of [...fetched].sort((a, b) => (a.entry.at < b.entry.at ? -1 : 1))) {
+        if (await copyEntry(site, term, marked)) copied += 1;
+      }
     }
   }
   await copyStagings(site, other, term);
-  return copied;
-}
-
-async function copyIds(site: Site, other: MirrorAgent, term: number, ids: readonly string[]): Promise<number> {
-  let left = ids;
-  let copied = 0;
-  while (left.length > 0) {
-    const fetched = await other.fetch({ ids: left });
-    // Gone there meanwhile: expired, which is no loss here.
-    if (fetched.length === 0) return copied;
-    for (const marked of [...fetched].sort((a, b) => (a.entry.at < b.entry.at ? -1 : 1))) {
-      if (await copyEntry(site, term, marked)) copied += 1;
-    }
-    const have = new Set(fetched.map(({ entry }) => entry.id));
-    left = left.filter((id) => !have.has(id));
-  }
   return copied;
 }
 

@@ -249,7 +249,13 @@ async function decideBatch(
       continue;
     }
     for (const { proposal, entry } of drafts) {
-      const task = { entry, markEpoch: route.epoch, term: route.term, ...(proposal.staged ? { staged: true } : {}) };
+      const task = {
+        entry,
+        markEpoch: route.epoch,
+        term: route.term,
+        ...(proposal.staged ? { staged: true } : {}),
+        ...(proposal.origin.kind === 'interactive' ? { interactive: true } : {}),
+      };
       verdicts.set(proposal, { kind: 'decided', entry, task });
     }
     return;

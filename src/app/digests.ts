@@ -114,7 +114,7 @@ export async function* partsOnStream(site: Site, stream: string, from: Timestamp
 }
 
 /** Records above a timestamp arrived at or after this time, whichever term they are of. */
-export function startMs(site: Site, from: Timestamp): number {
+function startMs(site: Site, from: Timestamp): number {
   const newer = site.routes.known.terms.filter(({ term }) => term > Number(from.slice(0, 8)));
   return Math.min(msOf(from), ...newer.map((term) => term.startedAtMs)) - site.options.readMarginMs;
 }

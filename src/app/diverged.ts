@@ -3,21 +3,21 @@ import { conflictId, keysOf, winsOver } from '../core/conflict.js';
 import type { DecidedEntry } from '../core/entry.js';
 import { partName, toEventIn } from '../core/event.js';
 import { generationOf, physicalNameOf } from '../core/ids.js';
-import type { Route, Term } from '../core/route.js';
+import type { Route } from '../core/route.js';
 import type { Key } from '../core/table.js';
-import { NEVER, msOf, termOf, toIso } from '../core/timestamp.js';
+import { NEVER, type Timestamp, msOf, termOf, toIso } from '../core/timestamp.js';
 import type { MirrorAgent } from '../ports/mirror-agent.js';
 import { applyAll } from './apply.js';
 import { END } from './copy.js';
 import { decideAll } from './decide.js';
 import { decidedEntries, lineOf } from './digests.js';
+import { fetchEntries } from './fetch.js';
 import { recordConflict } from './incidents.js';
 import { DEFAULT_POLICY } from './registry.js';
 import { overrule } from './overrule.js';
 import type { Site } from './site.js';
 
 const LINES = 2000;
-const FETCH = 100;
 
 /** What became of decisions that this site knew alone when home was taken over uncleanly. */
 export interface Diverged {
@@ -33,9 +33,13 @@ export interface Diverged {
  * streams that show it are begun anew. Begun again after a crash, it goes on with what is left.
  */
 export async function resolveDiverged(site: Site, route: Route, home: MirrorAgent): Promise<Diverged> {
-  const unclean = route.terms.filter((term) => term.unclean === true).at(-1);
-  if (!unclean || (await isResolved(site, unclean))) return { takenOver: [], conflicts: [] };
-  const { alone, theirs } = await compareHistories(site, home, unclean);
+  const resolved = await resolvedUpTo(site);
+  const unclean = route.terms.filter((term) => term.unclean === true && term.term > resolved);
+  const newest = unclean.at(-1);
+  if (!newest) return { takenOver: [], conflicts: [] };
+  // Home may have been lost more than once meanwhile: the histories part where the first of these homes knew no more.
+  const start = unclean.map(({ knownUpTo = NEVER }) => knownUpTo).reduce((low, at) => (at < low ? at : low));
+  const { alone, theirs } = await compareHistories(site, home, start, newest.term);
   const takenOver: string[] = [];
   const conflicts: string[] = [];
   for (const entry of alone) {
@@ -47,16 +51,16 @@ export async function resolveDiverged(site: Site, route: Route, home: MirrorAgen
   const touched = new Set(alone.flatMap((entry) => entry.streams));
   for (const stream of touched) await beginAnew(site, stream);
   for (const entry of [...alone].reverse()) await overrule(site, route.term, entry);
-  await site.tables.transact([{ kind: 'put', key: RESOLVED, item: { term: unclean.term } }]);
+  await site.tables.transact([{ kind: 'put', key: RESOLVED, item: { term: newest.term } }]);
   return { takenOver, conflicts };
 }
 
 /** Up to which unclean term this site's own history has been resolved. */
 const RESOLVED: Key = { pk: 'diverged', sk: '-' };
 
-async function isResolved(site: Site, unclean: Term): Promise<boolean> {
+async function resolvedUpTo(site: Site): Promise<number> {
   const [item] = await site.tables.get([RESOLVED]);
-  return Number(item?.['term'] ?? 0) >= unclean.term;
+  return Number(item?.['term'] ?? 0);
 }
 
 interface Histories {
@@ -66,9 +70,8 @@ interface Histories {
   readonly theirs: ReadonlyMap<string, DecidedEntry>;
 }
 
-async function compareHistories(site: Site, home: MirrorAgent, unclean: Term): Promise<Histories> {
-  // Up to here the new home had everything: what it lacks of that has expired there.
-  const start = unclean.knownUpTo ?? NEVER;
+/** @param start up to here the new homes had everything: what they lack of that has expired there */
+async function compareHistories(site: Site, home: MirrorAgent, start: Timestamp, unclean: number): Promise<Histories> {
   const here = new Map<string, DecidedEntry>();
   for await (const entry of decidedEntries(site, start)) here.set(entry.id, entry);
   const sums = new Map<string, string>();
@@ -84,7 +87,7 @@ async function compareHistories(site: Site, home: MirrorAgent, unclean: Term): P
     from = page.next;
   }
   const alone = [...here.values()].filter(
-    (entry) => termOf(entry.at) < unclean.term && sums.get(entry.id) !== lineOf(entry).sum,
+    (entry) => termOf(entry.at) < unclean && sums.get(entry.id) !== lineOf(entry).sum,
   );
   alone.sort((a, b) => (a.at < b.at ? -1 : 1));
   return { alone, theirs: alone.length === 0 ? new Map() : await lastOf(home, missing) };
@@ -92,18 +95,12 @@ async function compareHistories(site: Site, home: MirrorAgent, unclean: Term): P
 
 async function lastOf(home: MirrorAgent, ids: readonly string[]): Promise<ReadonlyMap<string, DecidedEntry>> {
   const last = new Map<string, DecidedEntry>();
-  for (let at = 0; at < ids.length; at += FETCH) {
-    for (let left = ids.slice(at, at + FETCH); left.length > 0;) {
-      const fetched = await home.fetch({ ids: left });
-      if (fetched.length === 0) break;
-      for (const { entry } of fetched) {
-        for (const { stream, key } of keysOf(entry)) {
-          const name = partName(stream, key);
-          if ((last.get(name)?.at ?? NEVER) < entry.at) last.set(name, entry);
-        }
+  for await (const fetched of fetchEntries(home, ids)) {
+    for (const { entry } of fetched) {
+      for (const { stream, key } of keysOf(entry)) {
+        const name = partName(stream, key);
+        if ((last.get(name)?.at ?? NEVER) < entry.at) last.set(name, entry);
       }
-      const have = new Set(fetched.map(({ entry }) => entry.id));
-      left = left.filter((id) => !have.has(id));
     }
   }
   return last;

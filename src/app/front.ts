@@ -1,4 +1,4 @@
-import type { Service } from '../core/api.js';
+import type { HealthAnswer, Service } from '../core/api.js';
 import { isLockstepError } from '../core/errors.js';
 import { SiteUnavailable } from './service.js';
 
@@ -53,7 +53,14 @@ export function createFront(
   for (const operation of OPERATIONS) {
     front[operation] = (...args) => throughAny(entrances, order(), operation, identified(operation, args, name));
   }
-  return front as unknown as Service;
+  const service = front as unknown as Service;
+  return { ...service, getHealth: () => service.getHealth().catch((error: unknown) => allFailed(entrances, error)) };
+}
+
+/** Of sites that cannot even be asked one knows all the same how they are. */
+function allFailed(entrances: readonly Entrance[], error: unknown): HealthAnswer {
+  if (!(error instanceof SiteUnavailable)) throw error;
+  return { status: 'down', sites: entrances.map(({ name }) => ({ site: name, state: 'failed', streams: [] })) };
 }
 
 async function throughAny(
@@ -64,13 +71,13 @@ async function throughAny(
 ): Promise<unknown> {
   const ranked = [...entrances].sort((a, b) => rank(order, a.name) - rank(order, b.name));
   let last: unknown;
-  for (const { service, isReachable, name } of ranked) {
-    if (!isReachable()) {
-      last ??= new SiteUnavailable(`${name} does not answer`);
+  for (const entrance of ranked) {
+    if (!entrance.isReachable()) {
+      last ??= new SiteUnavailable(`${entrance.name} does not answer`);
       continue;
     }
     try {
-      return await (service[operation] as Method).apply(service, [...args]);
+      return await (entrance.service as unknown as Record<string, Method>)[operation]?.(...args);
     } catch (error) {
       if (!(error instanceof SiteUnavailable) && !isLockstepError(error, 'NotHome')) throw error;
       last = error;

@@ -52,8 +52,8 @@ export async function tellIncident(site: Site, id: string, what: string, ends = 
   }
 }
 
-/** The newest incident that has not ended, of these kinds and about this site or stream. */
-export async function ongoing(site: Site, matches: (incident: Incident) => boolean): Promise<readonly Incident[]> {
+/** The newest incidents that have not ended and match. */
+async function ongoing(site: Site, matches: (incident: Incident) => boolean): Promise<readonly Incident[]> {
   const rows = await site.control.list(INCIDENTS, { reverse: true, limit: 200 });
   return rows.map(({ record }) => record.value as Incident).filter((it) => it.endedAt === undefined && matches(it));
 }
@@ -67,8 +67,8 @@ export async function listIncidents(
   site: Site,
   paging: Paging,
 ): Promise<{ readonly incidents: readonly Incident[]; readonly cursor?: string }> {
-  const { values, cursor } = await listRecords<Incident>(site, INCIDENTS, paging);
-  return { incidents: values, ...(cursor === undefined ? {} : { cursor }) };
+  const { values, cursor } = await listRecords(site, INCIDENTS, paging);
+  return { incidents: values as Incident[], ...(cursor === undefined ? {} : { cursor }) };
 }
 
 /** Newest first. */
@@ -76,8 +76,8 @@ export async function listConflicts(
   site: Site,
   paging: Paging,
 ): Promise<{ readonly conflicts: readonly Conflict[]; readonly cursor?: string }> {
-  const { values, cursor } = await listRecords<Conflict>(site, CONFLICTS, paging);
-  return { conflicts: values, ...(cursor === undefined ? {} : { cursor }) };
+  const { values, cursor } = await listRecords(site, CONFLICTS, paging);
+  return { conflicts: values as Conflict[], ...(cursor === undefined ? {} : { cursor }) };
 }
 
 /** Each conflict is recorded once: its name says which two decisions met on which key. */
@@ -85,11 +85,11 @@ export async function recordConflict(site: Site, conflict: Conflict): Promise<vo
   await site.control.compareAndSet(CONFLICTS + conflict.id, 0, conflict);
 }
 
-async function listRecords<T>(
+async function listRecords(
   site: Site,
   prefix: string,
   { limit = 100, cursor }: Paging,
-): Promise<{ readonly values: readonly T[]; readonly cursor?: string }> {
+): Promise<{ readonly values: readonly unknown[]; readonly cursor?: string }> {
   if (cursor !== undefined && !/^[\w-]{1,200}$/.test(cursor)) {
     throw new LockstepError('InvalidRequest', 'cursor: not one that a page answered');
   }
@@ -101,7 +101,7 @@ async function listRecords<T>(
   const page = rows.slice(0, limit);
   const last = page.at(-1)?.name.slice(prefix.length);
   return {
-    values: page.map(({ record }) => record.value as T),
+    values: page.map(({ record }) => record.value),
     ...(rows.length > limit && last !== undefined ? { cursor: last } : {}),
   };
 }

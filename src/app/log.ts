@@ -53,7 +53,7 @@ export async function decodeWhole(site: Site, id: string, item: Item): Promise<E
 
 export async function readEntries(site: Site, ids: readonly string[]): Promise<readonly (Entry | undefined)[]> {
   const items = await site.tables.get(ids.map(entryKey));
-  return Promise.all(items.map((item, index) => (item ? decodeWhole(site, ids[index] ?? '', item) : undefined)));
+  return Promise.all(items.map(async (item, index) => item && decodeWhole(site, ids[index] ?? '', item)));
 }
 
 /** The decided ones among these ids, with the epochs of their marks where they are pending. */

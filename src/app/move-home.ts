@@ -28,7 +28,7 @@ export async function moveHome(site: Site, { force = false }: { readonly force?:
     why: force ? 'forced by an operator' : 'asked for by an operator',
   });
   if (!incident) throw new LockstepError('Unavailable', 'home moved elsewhere meanwhile; look at the route');
-  return incident;
+  return { ...incident, endedAt: toIso(site.clock.now()) };
 }
 
 function alreadyHome(site: Site): Incident {

@@ -1,7 +1,8 @@
 import type { EventPage, ReadEvents, ReadTransactions, WholeTransactionPage } from '../core/api.js';
 import { LockstepError } from '../core/errors.js';
+import { closedKey } from '../core/items.js';
 import { PortUnavailable } from '../ports/failures.js';
-import type { Timestamp } from '../core/timestamp.js';
+import { NEVER, type Timestamp, isTimestamp } from '../core/timestamp.js';
 import { createReadUseCase, type ReadUseCase } from './read.js';
 import type { ReadSite, StreamClosed } from './reading/read-site.js';
 import { unlessMoved } from './unless-moved.js';
@@ -96,6 +97,7 @@ export class Readers {
         if (at === this.#site.name || hops > 0) return await here();
         return await unlessMoved(
           this.#site,
+          at,
           () => where() === at,
           () => there(at),
         );
@@ -145,7 +147,11 @@ function readSiteOf(site: Site): ReadSite {
     closed: (streams, atLeastNow) => closedHere(site, streams, atLeastNow),
     terms: () => site.routes.known.terms,
     retentionMs: (stream) => (site.registry.known(stream)?.policy.retentionHours ?? 24) * MS_PER_HOUR,
-    completeFromMs: (stream) => replica(stream).completeFromMs,
+    completeFromMs: (stream) => {
+      const { completeFromMs } = replica(stream);
+      // A replica as old as its stream lacks nothing, whatever the clocks said when both were made.
+      return completeFromMs <= (site.registry.known(stream)?.createdAtMs ?? 0) ? 0 : completeFromMs;
+    },
   };
 }
 
@@ -155,9 +161,12 @@ async function closedHere(
   atLeastNow: boolean,
 ): Promise<ReadonlyMap<string, StreamClosed>> {
   const bar = atLeastNow ? await freshBar(site) : undefined;
+  // From the tables, where the newest one stands whichever process closed: what is told on the stream comes later.
+  const items = await site.tables.get(streams.map(closedKey));
   return new Map(
-    streams.map((stream) => {
-      const closed = site.closedAt(stream);
+    streams.map((stream, index) => {
+      const stands = items[index]?.['closed'];
+      const closed = isTimestamp(stands) ? stands : NEVER;
       return [stream, { closed, isCurrent: bar !== undefined && closed >= bar }];
     }),
   );

@@ -2,7 +2,7 @@ import type { Proof, ProofWindow, Reconciliation } from '../core/api.js';
 import { LockstepError } from '../core/errors.js';
 import { evenRanges } from '../core/hash-range.js';
 import { backlogKey } from '../core/items.js';
-import { TICKS_PER_MS, type Timestamp, clockOf, termOf, timestamp, toIso } from '../core/timestamp.js';
+import { NEVER, TICKS_PER_MS, type Timestamp, clockOf, termOf, timestamp, toIso } from '../core/timestamp.js';
 import type { Write } from '../core/table.js';
 import type { MirrorAgent, Range } from '../ports/mirror-agent.js';
 import { drainBacklog } from './applier.js';
@@ -52,8 +52,9 @@ export async function getReconciliation(site: Site, id: string): Promise<Reconci
   return record.value as Reconciliation;
 }
 
-/** Starts the reconciliation of this site with home, in the background. */
+/** Starts the reconciliation of this site with home, in the background. @throws LockstepError UnknownStream */
 export async function startReconciliation(site: Site, streams?: readonly string[]): Promise<{ readonly id: string }> {
+  await site.registry.require(streams ?? []);
   const progress = new Progress(site, site.newId());
   await progress.tell({});
   const route = await site.routes.refresh();
@@ -64,7 +65,8 @@ export async function startReconciliation(site: Site, streams?: readonly string[
     });
     return { id: progress.id };
   }
-  const work = reconcile(site, progress, { ...(streams ? { streams } : {}) });
+  // Whoever asks wants to know of everything that is kept, not of what is new since the last time.
+  const work = reconcile(site, progress, { from: NEVER, ...(streams ? { streams } : {}) });
   site.ports.later(
     work.then(
       (proof) => progress.end({ status: 'done', proof }),
@@ -77,6 +79,8 @@ export async function startReconciliation(site: Site, streams?: readonly string[
 
 export interface ReconcileOptions {
   readonly streams?: readonly string[];
+  /** @default what the streams here were closed at: up to there nothing can be missing */
+  readonly from?: Timestamp;
   /** Set while this site joins: called once its log is complete, before its streams are waited for. */
   readonly whenCopied?: () => Promise<void>;
   readonly overruled?: readonly string[];
@@ -96,7 +100,7 @@ export async function reconcile(site: Site, progress: Progress, options: Reconci
     .filter((name) => wanted === undefined || wanted.includes(name));
   for (const stream of streams) site.refilling.add(stream);
   try {
-    const from = await closedStands(site, streams);
+    const from = options.from ?? (await closedStands(site, streams));
     const to = await site.peers.agent(site.routes.known.home).closeNow();
     const ranges = rangesBetween(streams, from, to);
     const before = await bothDigests(site, agent, ranges);

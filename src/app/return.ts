@@ -103,7 +103,7 @@ async function endJoin(site: Site, since: number): Promise<void> {
  *
  * @returns the ids that were overruled
  */
-export async function clean(site: Site, route: Route, home: MirrorAgent): Promise<readonly string[]> {
+async function clean(site: Site, route: Route, home: MirrorAgent): Promise<readonly string[]> {
   const open: string[] = [];
   const pending: string[] = [];
   for await (const marks of allMarks(site))

@@ -42,7 +42,7 @@ import { describeStream, listStreams, putStream } from './streams.js';
 import { requestSwitchover } from './switchover.js';
 import { getTransaction, listTransactions } from './transactions.js';
 import { unlessMoved } from './unless-moved.js';
-import { homeHasFailed } from './watch.js';
+import { homeHasFailed, othersSeeHome } from './watch.js';
 import { write } from './write.js';
 
 const ATTEMPTS = 6;
@@ -196,8 +196,10 @@ export class SiteService implements Service {
       const route = await this.#site.routes.refresh();
       if (route.home !== this.#site.name) throw new NotHomeAnyMore(`${route.home} is home`);
     }
-    const method = this[operation] as (...given: unknown[]) => Promise<unknown>;
-    return method.apply(this, [...args]);
+    const methods = this as unknown as Record<string, (...given: readonly unknown[]) => Promise<unknown>>;
+    const answer = methods[operation]?.(...args);
+    if (!answer) throw new LockstepError('InvalidRequest', `there is no operation ${operation}`);
+    return answer;
   }
 
   async #atHome<T>(
@@ -213,6 +215,7 @@ export class SiteService implements Service {
         if (home === this.#site.name) return await local();
         return (await unlessMoved(
           this.#site,
+          home,
           (route) => route.home === home,
           () => this.#site.peers.agent(home).perform({ operation, args }),
         )) as T;
@@ -234,7 +237,7 @@ export class SiteService implements Service {
     const { home } = this.#site.routes.known;
     if (error instanceof NotHomeAnyMore || home === this.#site.name) return this.#lookAgain();
     this.#site.observe(siteTarget(home), 'failed');
-    if (!(await this.#homeIsElsewhere())) throw this.#notHome(home);
+    if (!(await this.#homeIsElsewhere())) throw await this.#notHome(home);
   }
 
   /** A takeover that was left half-way is finished by the request that meets it. */
@@ -260,9 +263,9 @@ export class SiteService implements Service {
     }
   }
 
-  #notHome(home: string): LockstepError {
-    const { inSync } = this.#site.routes.known;
-    if (!inSync.includes(this.#site.name)) {
+  async #notHome(home: string): Promise<LockstepError> {
+    const route = this.#site.routes.known;
+    if (!route.inSync.includes(this.#site.name) && !(await othersSeeHome(this.#site, route))) {
       return new SiteUnavailable(`${this.#site.name} is not in sync, and home ${home} does not answer it`);
     }
     const endpoint = this.#site.ports.deployment.sites.find((site) => site.name === home)?.endpoint ?? '';

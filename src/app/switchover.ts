@@ -92,7 +92,7 @@ export async function requestSwitchover(
     }
     return alreadyThere(site, stream, to);
   }
-  throw new LockstepError('ReplicaBehind', `no replica of ${stream} is level; wait, or force it`);
+  throw new LockstepError('ReplicaBehind', `no replica of ${stream} at a site in sync is level; wait until one is`);
 }
 
 function alreadyThere(site: Site, stream: string, at: string): Incident {

@@ -1,7 +1,7 @@
 import type { ListTransactions, TransactionLogEntry, TransactionPage, TransactionStatus } from '../core/api.js';
 import { type Entry, isDecided } from '../core/entry.js';
 import { LockstepError } from '../core/errors.js';
-import { toEventIn } from '../core/event.js';
+import { type DecidedEvent, toEventIn } from '../core/event.js';
 import { type StagedEvent, indexPk } from '../core/items.js';
 import type { Row } from '../core/table.js';
 import { msOf, toIso } from '../core/timestamp.js';
@@ -32,24 +32,31 @@ export async function listTransactions(site: Site, request: ListTransactions): P
   const limit = request.limit ?? 100;
   const wanted = request.status === undefined ? STATUSES : [request.status];
   const start = request.cursor === undefined ? undefined : decodePlace(request.cursor);
-  const before = request.olderThanMs === undefined ? undefined : site.clock.now() - request.olderThanMs;
-  const transactions: TransactionLogEntry[] = [];
+  const youngestMs = request.olderThanMs === undefined ? Infinity : site.clock.now() - request.olderThanMs;
   const from = start ? wanted.indexOf(start.status) : 0;
   if (from < 0) throw new LockstepError('InvalidRequest', 'cursor: it belongs to a list of another status');
-  for (const [index, status] of wanted.entries()) {
-    if (index < from) continue;
-    const after = start?.status === status ? start.after : undefined;
-    const rows = await indexRows(site, status, after, limit - transactions.length + 1);
-    for (const row of rows) {
-      const id = row.key.pk.slice(row.key.pk.indexOf('#') + 1);
-      const entry = await decodeWhole(site, id, row.item);
-      if (before !== undefined && entry.startedAtMs > before) continue;
-      if (transactions.length === limit)
-        return { transactions, cursor: encodePlace({ status, ...lastPlace(rows, row) }) };
-      transactions.push(describe(site, entry, []));
+  const transactions: TransactionLogEntry[] = [];
+  for (const status of wanted.slice(from)) {
+    let place: Place = start?.status === status ? start : { status };
+    for await (const row of rowsOf(site, place, limit)) {
+      if (transactions.length === limit) return { transactions, cursor: encodePlace(place) };
+      place = { status, after: placeOf(row) };
+      const entry = await decodeWhole(site, row.key.pk.slice(row.key.pk.indexOf('#') + 1), row.item);
+      if (entry.startedAtMs <= youngestMs) transactions.push(describe(site, entry, []));
     }
   }
   return { transactions };
+}
+
+/** Every row of a status behind a place, a page at a time. */
+async function* rowsOf(site: Site, { status, after }: Place, pageSize: number): AsyncGenerator<Row> {
+  for (let from = after; ;) {
+    const rows = await indexRows(site, status, from, pageSize);
+    yield* rows;
+    const last = rows.at(-1);
+    if (!last || rows.length < pageSize) return;
+    from = placeOf(last);
+  }
 }
 
 /** The rows of a status from a place on, merged over the index's buckets. */
@@ -77,11 +84,6 @@ async function indexRows(
 
 const placeOf = (row: Row): string => String(row.item['indexSk']);
 
-function lastPlace(rows: readonly Row[], next: Row): { readonly after?: string } {
-  const before = rows[rows.indexOf(next) - 1];
-  return before ? { after: placeOf(before) } : {};
-}
-
 const encodePlace = (place: Place): string => Buffer.from(JSON.stringify(place)).toString('base64url');
 
 function decodePlace(cursor: string): Place {
@@ -93,6 +95,10 @@ function decodePlace(cursor: string): Place {
     // Refused below, like anything else that is not ours.
   }
   throw new LockstepError('InvalidRequest', 'cursor: not one that a page answered');
+}
+
+function versionOf(event: StagedEvent | DecidedEvent): { readonly version?: number } {
+  return 'version' in event ? { version: event.version } : {};
 }
 
 function describe(site: Site, entry: Entry, staged: readonly StagedEvent[]): TransactionLogEntry {
@@ -108,7 +114,7 @@ function describe(site: Site, entry: Entry, staged: readonly StagedEvent[]): Tra
       ...toEventIn(event),
       number: event.number,
       digest: event.digest,
-      ...('version' in event && event.version !== undefined ? { version: event.version } : {}),
+      ...versionOf(event),
     })),
     startedAt: toIso(entry.startedAtMs),
     ...(decided ? { decidedAt: toIso(msOf(entry.at)) } : {}),

@@ -31,7 +31,7 @@ export async function watch(site: Site): Promise<void> {
 }
 
 /** Probes until it answers or its breaker is open: a silent loss must not take several periods to notice. */
-async function probe(site: Site, other: string): Promise<boolean> {
+export async function probe(site: Site, other: string): Promise<boolean> {
   for (let attempt = 0; attempt < site.options.failuresToOpen; attempt += 1) {
     try {
       const answer = await site.peers.agent(other).probe();
@@ -58,18 +58,23 @@ export async function homeHasFailed(site: Site): Promise<boolean> {
   if (!route.inSync.includes(site.name)) return false;
   if (route.home === site.name) return true;
   if (await probe(site, route.home)) return false;
-  const witnesses = route.inSync.filter((name) => name !== site.name && name !== route.home);
+  if (await othersSeeHome(site, route)) return false;
+  await takeover(site, { why: `${route.home} does not answer` });
+  return true;
+}
+
+/** Whether home answers anybody else who is in sync. */
+export async function othersSeeHome(site: Site, { home, inSync }: Route): Promise<boolean> {
+  const witnesses = inSync.filter((name) => name !== site.name && name !== home);
   const seen = await Promise.all(
     witnesses.map((witness) =>
       site.peers
         .agent(witness)
-        .sees({ site: route.home })
+        .sees({ site: home })
         .catch(() => false),
     ),
   );
-  if (seen.includes(true)) return false;
-  await takeover(site, { why: `${route.home} does not answer` });
-  return true;
+  return seen.includes(true);
 }
 
 /** A takeover that this site may finish, or end by taking over itself: it is in sync, or was home until just now. */

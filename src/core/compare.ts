@@ -29,7 +29,7 @@ export interface LineEvent {
 }
 
 /** @param events in the order of their numbers */
-export function partLine(
+function partLine(
   part: { readonly stream: string; readonly key: string; readonly at: Timestamp; readonly id: string },
   events: readonly LineEvent[],
 ): PartLine {
@@ -60,7 +60,7 @@ export function outLine(events: readonly EventOut[]): PartLine {
 }
 
 /** An event as readers get it, digested as it was when it was written. */
-export function contentOf(event: EventOut): PreparedEvent & EventContent {
+function contentOf(event: EventOut): PreparedEvent & EventContent {
   const { stream, subject, type, data, data_base64: dataBase64 } = event;
   const body: Pick<EventIn, 'data' | 'dataBase64'> = dataBase64 === undefined ? { data: data ?? null } : { dataBase64 };
   return prepareEvent({ stream, key: subject, type, ...body });

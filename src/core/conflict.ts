@@ -10,7 +10,7 @@ import { clockOf, TICKS_PER_MS } from './timestamp.js';
  */
 
 /** When an entry's last event on a (stream, key) happened, milliseconds, by the policy's clock. */
-export function conflictTimeMs(entry: DecidedEntry, stream: string, key: string, by: ConflictRule): number {
+function conflictTimeMs(entry: DecidedEntry, stream: string, key: string, by: ConflictRule): number {
   // The clock alone: the terms are those of two histories, and say nothing about what came first.
   const committedMs = clockOf(entry.at) / TICKS_PER_MS;
   if (by === 'commit') return committedMs;

@@ -1,6 +1,7 @@
 import { LockstepError } from './errors.js';
 import { type DecidedEvent, partName } from './event.js';
 import type { Replication, TransactionStatus } from './api.js';
+import type { Clause } from './table.js';
 import type { Timestamp } from './timestamp.js';
 
 /**
@@ -40,16 +41,19 @@ export type Entry = OpenEntry | DecidedEntry;
 export const EXPIRED = 'expired';
 
 /** From each status, where it may go. What is decided stays decided. */
-export const TRANSITIONS: Readonly<Record<TransactionStatus | 'new', readonly TransactionStatus[]>> = {
+const TRANSITIONS: Readonly<Record<TransactionStatus | 'new', readonly TransactionStatus[]>> = {
   new: ['open', 'committed', 'aborted'],
   open: ['open', 'committed', 'aborted'],
   committed: [],
   aborted: [],
 };
 
-/** @throws Error where the life cycle has no such step: a mistake in the program, never in a request */
-export function assertTransition(from: TransactionStatus | 'new', to: TransactionStatus): void {
-  if (!TRANSITIONS[from].includes(to)) throw new Error(`a transaction does not go from ${from} to ${to}`);
+/** The conditions under which an entry may be written with this status: those from which the life cycle leads there. */
+export function mayBecome(to: TransactionStatus): readonly Clause[] {
+  const from = (Object.keys(TRANSITIONS) as (TransactionStatus | 'new')[]).filter((it) => TRANSITIONS[it].includes(to));
+  return from.map((status): Clause =>
+    status === 'new' ? 'absent' : [{ attribute: 'status', is: '=', value: status }],
+  );
 }
 
 export function isDecided(entry: Entry): entry is DecidedEntry {

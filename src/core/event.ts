@@ -6,12 +6,12 @@ import type { Timestamp } from './timestamp.js';
 
 /** The largest event, and the largest part: data, key and envelope as they stand in one Kinesis record. */
 export const MAX_RECORD_BYTES = 1024 * 1024;
-export const MAX_TRANSACTION_EVENTS = 500;
-export const MAX_TRANSACTION_BYTES = 4 * 1024 * 1024;
+const MAX_TRANSACTION_EVENTS = 500;
+const MAX_TRANSACTION_BYTES = 4 * 1024 * 1024;
 /** One `TransactWriteItems` takes 100 items: so many versioned keys leave room for the entry, its mark and a guard. */
 export const MAX_VERSIONED_KEYS = 90;
 /** Left in a record for what is added to the event: the extensions and the names of the members. */
-export const ENVELOPE_BYTES = 4096;
+const ENVELOPE_BYTES = 4096;
 
 /** What an event says: what its digest covers. Exactly one of `data` and `dataBase64`. */
 export interface EventContent {
@@ -78,7 +78,7 @@ export function prepareEvent(event: EventIn): PreparedEvent {
 }
 
 /** Bytes that the content takes in a record, without the envelope. */
-export function contentBytes(content: EventContent): number {
+function contentBytes(content: EventContent): number {
   const body = content.data ?? content.dataBase64 ?? '';
   return Buffer.byteLength(body) + Buffer.byteLength(content.key) + Buffer.byteLength(content.type);
 }

@@ -7,10 +7,6 @@ export const RESERVED_TRANSACTION_ID = 'stream';
 export const STREAM_NAME = /^[a-zA-Z0-9_.-]{1,64}$/;
 export const SITE_NAME = /^[a-z][a-z0-9-]{0,31}$/;
 
-export function isTransactionId(text: string): boolean {
-  return TRANSACTION_ID.test(text) && text !== RESERVED_TRANSACTION_ID;
-}
-
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
 /**

@@ -26,7 +26,7 @@ export const bucketOf = (id: string, buckets: number): number => spread(id, buck
 export const guardKey = (copy: number): Key => ({ pk: `guard#${copy}`, sk: '-' });
 export const entryKey = (id: string): Key => ({ pk: transactionPk(id), sk: 'entry' });
 export const transactionPk = (id: string): string => `tx#${id}`;
-export const chunkKey = (id: string, sum: string, index: number): Key => ({
+const chunkKey = (id: string, sum: string, index: number): Key => ({
   pk: transactionPk(id),
   sk: `chunk#${sum}#${pad(index)}`,
 });
@@ -96,7 +96,7 @@ export interface EncodedEntry {
 /** Sorts open entries by when they began and decided ones by their timestamps, within their status. */
 export const indexPk = (status: Entry['status'], bucket: number): string => `${status}#${bucket}`;
 
-export function encodeEvents(events: readonly DecidedEvent[]): string {
+function encodeEvents(events: readonly DecidedEvent[]): string {
   return remembered(events, 'text', JSON.stringify);
 }
 

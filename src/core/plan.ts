@@ -15,7 +15,7 @@ import {
   versionItem,
   versionKey,
 } from './items.js';
-import type { DecidedEntry } from './entry.js';
+import { type DecidedEntry, mayBecome } from './entry.js';
 import type { Route } from './route.js';
 import type { Clause, Write } from './table.js';
 import type { Timestamp } from './timestamp.js';
@@ -113,7 +113,7 @@ export function originCondition(origin: Origin): readonly Clause[] {
 }
 
 /** At a follower: the id is new there, or open; a decision never replaces a decision. */
-export const NEW_OR_OPEN: readonly Clause[] = ['absent', OPEN];
+export const NEW_OR_OPEN: readonly Clause[] = mayBecome('committed');
 
 export interface LogWrite {
   readonly entry: DecidedEntry;
@@ -159,7 +159,7 @@ export interface VersionStep {
   readonly last: number;
 }
 
-export function versionSteps(events: readonly DecidedEvent[]): readonly VersionStep[] {
+function versionSteps(events: readonly DecidedEvent[]): readonly VersionStep[] {
   if (events.every((event) => event.version === undefined)) return [];
   const steps = new Map<string, { stream: string; key: string; first: number; last: number }>();
   for (const { stream, key, version } of events) {

@@ -1,5 +1,5 @@
 import type { Problem } from './api.js';
-import { type LockstepError } from './errors.js';
+import type { LockstepError } from './errors.js';
 
 /** The RFC 9457 document of a refusal; its extras never replace the standard members. */
 export function problemOf(error: LockstepError): Problem {

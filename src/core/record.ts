@@ -24,7 +24,7 @@ import { type Timestamp, isTimestamp, msOf, termOf, toIso } from './timestamp.js
  *   closed         all transactions at or below it stand on this stream at this site
  */
 
-export const HEARTBEAT_TYPE = 'lockstep.heartbeat';
+const HEARTBEAT_TYPE = 'lockstep.heartbeat';
 
 interface PartText {
   readonly stream: string;

@@ -5,7 +5,12 @@ const MEMORY = Symbol('remembered');
  * WeakMap would say the same, but costs the garbage collector more than making the text again.
  */
 export function remembered<T extends readonly unknown[], R>(list: T, what: string, make: (list: T) => R): R {
-  const holder = list as T & { [MEMORY]?: Record<string, unknown> };
-  const memory = (holder[MEMORY] ??= {});
-  return (memory[what] ??= make(list)) as R;
+  const holder: { [MEMORY]?: Map<string, unknown> } = list as T & { [MEMORY]?: Map<string, unknown> };
+  const memory = holder[MEMORY] ?? new Map<string, unknown>();
+  holder[MEMORY] = memory;
+  const known = memory.get(what);
+  if (known !== undefined) return known as R;
+  const made = make(list);
+  memory.set(what, made);
+  return made;
 }

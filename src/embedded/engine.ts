@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { EmbeddedControlStore } from '../adapters/embedded/control-store.js';
 import { DataDirectory } from '../adapters/embedded/data-directory.js';
 import { FaultBoard } from '../adapters/embedded/fault-board.js';
-import { faultyControl, faultyTables } from '../adapters/embedded/faults.js';
+import { type FaultWorld, faultyControl, faultyTables } from '../adapters/embedded/faults.js';
 import { faultyStreams } from '../adapters/embedded/faulty-streams.js';
 import { LmdbStore } from '../adapters/embedded/lmdb-store.js';
 import { MemoryStore } from '../adapters/embedded/memory-store.js';
@@ -13,7 +13,9 @@ import { systemClock, systemRandom } from '../adapters/embedded/system.js';
 import { EmbeddedTables } from '../adapters/embedded/tables.js';
 import { createFront } from '../app/front.js';
 import { SiteNode } from '../app/node.js';
+import type { Deployment } from '../app/site.js';
 import type { LocalControls, Service } from '../core/api.js';
+import { LockstepError } from '../core/errors.js';
 import { logicalNameOf, newId } from '../core/ids.js';
 import { type Options, type OptionsInput, optionsSchema } from '../core/options.js';
 import type { ControlStore } from '../ports/control-store.js';
@@ -90,6 +92,17 @@ export async function openEmbedded(given: EmbeddedOptions = {}): Promise<Embedde
   }
 }
 
+/** What the sites of one process share. */
+interface Shared {
+  readonly given: EmbeddedOptions;
+  readonly deployment: Deployment;
+  readonly world: FaultWorld;
+  readonly control: ControlStore;
+  readonly network: SimulatedNetwork;
+  /** By site; complete only when all are open. */
+  readonly agents: ReadonlyMap<string, MirrorAgent>;
+}
+
 class Engine implements EmbeddedLockstep {
   readonly service: Service;
   readonly siteServices: Readonly<Record<string, Service>>;
@@ -133,53 +146,28 @@ class Engine implements EmbeddedLockstep {
     const control = new EmbeddedControlStore(this.#store(given, 'control'));
     const nodes = new Map<string, SiteNode>();
     const agents = new Map<string, MirrorAgent>();
+    const shared: Shared = { given, deployment, world, control, network, agents };
     for (const name of names) {
-      const store = this.#store(given, name);
-      const streams = new EmbeddedStreams(store, clock, { namespace: 's', creationMs: given.creationMs ?? 0 });
-      this.#streams.push(streams);
-      const tables = new EmbeddedTables(store, { namespace: 't' });
-      const { wrap } = given;
-      const node = new SiteNode({
-        name,
-        deployment,
-        options: this.#options,
-        tables: wrapped(wrap?.tables, name, faultyTables(name, tables, world)),
-        streams: wrapped(
-          wrap?.streams,
-          name,
-          faultyStreams(name, streams, world, {
-            logicalName: (physical) => logicalNameOf(deployment.name, name, physical),
-          }),
-        ),
-        control: wrapped(
-          wrap?.control,
-          name,
-          faultyControl(name, control, world, { timeoutMs: this.#options.callTimeoutMs }),
-        ),
-        peers: wrapped(wrap?.peers, name, peersOf(name, agents, network, this.#options.bulkTimeoutMs)),
-        clock,
-        random,
-        observer: given.observer ?? SILENT,
-        later: (work) => this.#loops.track(work),
-        stopping: this.#stopping.signal,
-      });
+      const node = this.#openSite(name, shared);
       nodes.set(name, node);
       agents.set(name, node.agent);
     }
     this.nodes = nodes;
-    this.siteServices = Object.fromEntries([...nodes].map(([name, node]) => [name, node.service]));
-    this.service = createFront(
-      [...nodes].map(([name, node]) => ({
-        name,
-        service: node.service,
-        isReachable: () => !board.affecting(name, 'api').some((fault) => fault.kind === 'down'),
-      })),
-      () => orderOf([...nodes.values()]),
-      () => newId(clock.now(), random.bytes(16)),
+    const entrances = [...nodes].map(([name, node]) => ({
+      name,
+      service: node.service,
+      isReachable: () => !board.affecting(name, 'api').some((fault) => fault.kind === 'down'),
+    }));
+    const nameRequest = (): string => newId(clock.now(), random.bytes(16));
+    this.siteServices = Object.fromEntries(
+      entrances.map((entrance) => [entrance.name, createFront([entrance], () => [], nameRequest)]),
     );
+    this.service = createFront(entrances, () => orderOf([...nodes.values()]), nameRequest);
     this.controls = {
       getFaults: () => board.list(),
       setFaults: (faults) => {
+        const strange = faults.flatMap(({ site, peer = site }) => [site, peer]).find((name) => !nodes.has(name));
+        if (strange !== undefined) throw new LockstepError('InvalidRequest', `faults: there is no site ${strange}`);
         board.set(faults);
         return board.list();
       },
@@ -187,6 +175,31 @@ class Engine implements EmbeddedLockstep {
         network.roundTripMs = roundTripMs;
       },
     };
+  }
+
+  /** One site's ports: its own store, behind the faults, behind what a test puts in between. */
+  #openSite(name: string, { given, deployment, world, control, network, agents }: Shared): SiteNode {
+    const { wrap, creationMs = 0, observer = SILENT } = given;
+    const { callTimeoutMs, bulkTimeoutMs } = this.#options;
+    const { clock, random } = world;
+    const store = this.#store(given, name);
+    const streams = new EmbeddedStreams(store, clock, { namespace: 's', creationMs });
+    this.#streams.push(streams);
+    const logicalName = (physical: string) => logicalNameOf(deployment.name, name, physical);
+    return new SiteNode({
+      name,
+      deployment,
+      options: this.#options,
+      tables: wrapped(wrap?.tables, name, faultyTables(name, new EmbeddedTables(store, { namespace: 't' }), world)),
+      streams: wrapped(wrap?.streams, name, faultyStreams(name, streams, world, { logicalName })),
+      control: wrapped(wrap?.control, name, faultyControl(name, control, world, { timeoutMs: callTimeoutMs })),
+      peers: wrapped(wrap?.peers, name, peersOf(name, agents, network, bulkTimeoutMs)),
+      clock,
+      random,
+      observer,
+      later: (work) => this.#loops.track(work),
+      stopping: this.#stopping.signal,
+    });
   }
 
   async start(): Promise<void> {
@@ -288,11 +301,9 @@ function through(
     if (method === 'perform') return bulkTimeoutMs + LONGEST_POLL_MS;
     return BULK.has(method) ? bulkTimeoutMs : undefined;
   };
-  const wrapped = Object.entries(agent as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>).map(
-    ([method, call]) => [
-      method,
-      (...args: unknown[]) => network.call(from, to, () => call(...args), timeoutOf(method)),
-    ],
-  );
-  return Object.fromEntries(wrapped) as unknown as MirrorAgent;
+  const remote: Record<string, unknown> = {};
+  for (const [method, call] of Object.entries(agent) as [string, (...args: unknown[]) => Promise<unknown>][]) {
+    remote[method] = (...args: unknown[]) => network.call(from, to, () => call(...args), timeoutOf(method));
+  }
+  return remote as unknown as MirrorAgent;
 }

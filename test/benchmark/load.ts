@@ -41,7 +41,12 @@ export async function closedLoop(
   const tookMs = performance.now() - startedAt;
   latencies.sort((a, b) => a - b);
   const at = (share: number): number => round(latencies[Math.floor((latencies.length - 1) * share)] ?? 0);
-  return { transactionsPerSecond: Math.round((done / tookMs) * 1000), p50Ms: at(0.5), p99Ms: at(0.99), transactions: done };
+  return {
+    transactionsPerSecond: Math.round((done / tookMs) * 1000),
+    p50Ms: at(0.5),
+    p99Ms: at(0.99),
+    transactions: done,
+  };
 }
 
 export const round = (value: number): number => Math.round(value * 100) / 100;

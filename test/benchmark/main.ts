@@ -140,8 +140,13 @@ async function main(args: readonly string[]): Promise<void> {
   await overHttp(100, 8, durationMs, tell);
   const reader = await reading(durationMs * 5);
   say(`reader: ${reader.eventsPerSecond} events/s (${reader.events} events)`);
-  const failover = { switchover: await firstCommitAfter('switchover', 20), takeover: await firstCommitAfter('takeover', 20) };
-  say(`first commit after the first failed put: switchover ${failover.switchover} ms, takeover ${failover.takeover} ms (20 ms apart)`);
+  const failover = {
+    switchover: await firstCommitAfter('switchover', 20),
+    takeover: await firstCommitAfter('takeover', 20),
+  };
+  say(
+    `first commit after the first failed put: switchover ${failover.switchover} ms, takeover ${failover.takeover} ms (20 ms apart)`,
+  );
   const counts = await countCalls();
   say(`calls of one small one-shot transaction: ${JSON.stringify(counts)}`);
   if (json) console.log(JSON.stringify({ machine, sync, rows, reader, failover, counts }));

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { decodeCheckpoint } from '../../src/core/checkpoint.js';
 import { Driver, owed } from './reader-driver.js';
-import { STREAMS, type SiteName, World } from './reader-world.js';
+import { STREAMS } from './reader-parts.js';
+import { type SiteName, World } from './reader-world.js';
 
 /**
  * Readers in a model world: two sites with shards of their own, late and repeated puts, reshards, a takeover that leaves

@@ -2,6 +2,7 @@ import { MemoryStore } from '../../src/adapters/embedded/memory-store.js';
 import { EmbeddedStreams } from '../../src/adapters/embedded/streams.js';
 import { VirtualClock } from '../../src/adapters/embedded/virtual-clock.js';
 import type { ReadSite, StreamClosed } from '../../src/app/reading/read-site.js';
+import type { EventPage } from '../../src/core/api.js';
 import type { DecidedEntry } from '../../src/core/entry.js';
 import { prepareEvent } from '../../src/core/event.js';
 import { encodeHeartbeat, encodeRecords } from '../../src/core/record.js';
@@ -106,4 +107,17 @@ export class TestSite implements ReadSite {
     const data = encodeHeartbeat('test', stream, 'here', this.#closed, this.#closed);
     await this.streams.put(this.physicalName(stream), [{ partitionKey: 'beat', data }]);
   }
+}
+
+/** A site with the streams `s` and `other`, and so many transactions of one event on `s`. */
+export async function siteWith(count: number, shards = 2): Promise<TestSite> {
+  const site = new TestSite();
+  await site.create('s', shards);
+  await site.create('other', 1);
+  for (let i = 0; i < count; i += 1) await site.commit(`t${i}`, [`s/k${i % 7}`]);
+  return site;
+}
+
+export function idsOf({ events }: EventPage): string[] {
+  return events.map(({ id }) => id);
 }

@@ -114,17 +114,19 @@ export class EmbeddedTables implements Tables {
   async scan({ prefix, after }: { readonly prefix: string; readonly after?: string }): Promise<RowPage> {
     const rows: Row[] = [];
     let bytes = 0;
-    let more = false;
     let last = '';
+    let next: string | undefined;
     this.#store.scan(this.#keys.prefixRange(prefix, after), (key, value) => {
-      more = rows.length >= MAX_LIMIT || bytes > MAX_PAGE_BYTES;
-      if (more) return false;
+      if (rows.length >= MAX_LIMIT || bytes > MAX_PAGE_BYTES) {
+        next = last;
+        return false;
+      }
       rows.push({ key: this.#keys.keyOf(key), item: decodeItem(value) });
       bytes += value.length;
       last = key;
       return true;
     });
-    return { rows, ...(more ? { next: last } : {}) };
+    return { rows, ...(next === undefined ? {} : { next }) };
   }
 
   async queryIndex(query: RangeQuery): Promise<RowPage> {
