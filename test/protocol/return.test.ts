@@ -1,0 +1,144 @@
+import { expectInvariants, expectRest } from '../support/invariants.js';
+import { decidedAlone, isDecisionOn, versioned } from '../support/scenes.js';
+import { digestOf, event, openWorld } from '../support/world.js';
+
+describe('return', () => {
+  it('overrule: what the lost home alone had decided is deleted and reported', async () => {
+    const world = await openWorld();
+    await decidedAlone(world, 'T1');
+    await world.takeover('west');
+    await world.round('east');
+    expect((await world.standing('east')).status('T1')).toBe('none');
+    expect((await world.standing('east')).marks.has('T1')).toBe(false);
+    const { incidents } = await world.run(world.node('west').service.listIncidents({}));
+    expect(JSON.stringify(incidents)).toContain('1 decisions were overruled');
+    await expectRest(world);
+  });
+
+  it('overrule: not what home has', async () => {
+    const world = await openWorld();
+    // Its mark is still there: it was never cleared.
+    const end = world.hooks.fail({ by: 'east', port: 'tables', method: 'writeEach' });
+    await world.commit('east', 'T1');
+    end();
+    await world.takeover('west');
+    await expectRest(world, { committed: ['T1'] });
+  });
+
+  it('overrule: the newest first, where two follow on each other', async () => {
+    const world = await openWorld();
+    // Predecessors are applied first, so this cannot come about: the order is a second lock. West lies.
+    const logged = () => Promise.resolve({ outcomes: [{ kind: 'logged' }], behind: [], nowMs: world.clock.now() });
+    const ends = [
+      world.hooks.meet({ by: 'east', to: 'west', method: 'replicate' }, logged),
+      world.hooks.fail({ by: 'east', port: 'tables', method: 'writeEach' }),
+      // Nor are they taken for pending, and told again.
+      world.hooks.meet({ by: 'east', port: 'streams', method: 'put' }, (call) =>
+        Promise.resolve((call.args[1] as readonly unknown[]).map(() => ({ ok: true }))),
+      ),
+    ];
+    await world.commit('east', 'T1', versioned('a', 0));
+    await world.commit('east', 'T2', versioned('b', 1));
+    expect((await world.standing('west')).status('T1')).toBe('none');
+    await world.takeover('west');
+    for (const end of ends) end();
+    await world.round('east');
+    const east = await world.standing('east');
+    expect([east.status('T1'), east.status('T2'), east.versions.size]).toEqual(['none', 'none', 0]);
+    await expectRest(world);
+  });
+
+  it('selfFence: before it cleans itself, nothing of an older term is written there any more', async () => {
+    const world = await openWorld();
+    await world.coordinator('east/2');
+    const held = world.hooks.hold({ by: 'east/2', port: 'tables', when: isDecisionOn('T1') });
+    await world.startCommit('east/2', 'T1');
+    await world.run(held.reached);
+    await world.takeover('west');
+    await world.round('east');
+    expect((await world.route()).inSync).toEqual(['west', 'east']);
+    world.hooks.crash('east/2');
+    held.release();
+    await world.run(world.clock.sleep(10));
+    expect((await world.standing('east')).status('T1')).toBe('none');
+    await expectRest(world);
+  });
+
+  it('cleanFirst: it cleans itself before it joins', async () => {
+    const world = await openWorld();
+    await decidedAlone(world, 'T1', [versioned('lost', 0)]);
+    await world.takeover('west');
+    const cleaning = world.hooks.hold({ by: 'east', to: 'west', method: 'lookup' });
+    const end = world.start(world.node('east').watch());
+    await world.run(cleaning.reached);
+    expect((await world.route()).joining).toEqual({});
+    // The version that east has given away comes anew.
+    await world.commit('west', 'T2', versioned('kept', 0));
+    cleaning.release();
+    await world.outcome(end);
+    expect((await world.standing('east')).versions.get('orders/k')).toMatchObject({ version: 1, id: 'T2' });
+    await expectRest(world, { committed: ['T2'] });
+  });
+
+  it('versionBack: versions of overruled decisions go back, the newest first', async () => {
+    const world = await openWorld();
+    await world.commit('east', 'T1', versioned('a', 0));
+    // Two that follow on each other, in one transaction, and no replica of either.
+    await decidedAlone(world, 'T2', [versioned('b', 1), event('c', { expectedVersion: 2 })]);
+    await world.takeover('west');
+    await world.round('east');
+    expect((await world.standing('east')).versions.get('orders/k')).toMatchObject({ version: 1, id: 'T1' });
+    await world.commit('east', 'T3', versioned('d', 1));
+    await expectRest(world, { committed: ['T1', 'T3'] });
+  });
+
+  it('versionBack: a first version is gone altogether', async () => {
+    const world = await openWorld();
+    await decidedAlone(world, 'T1', [versioned('a', 0)]);
+    await world.takeover('west');
+    await world.round('east');
+    expect((await world.standing('east')).versions.size).toBe(0);
+    await expectRest(world);
+  });
+
+  it('stagings: those of a lost home are forgotten, those still open come with the copy', async () => {
+    const world = await openWorld();
+    const { service } = world.node('east');
+    await world.run(service.begin({ id: 'T1', streams: ['orders'] }));
+    await world.run(service.write('T1', { events: [event(1)] }));
+    await world.run(service.begin({ id: 'T2', streams: ['orders'] }));
+    await world.takeover('west');
+    const west = world.node('west').service;
+    await world.run(west.commit('T1', { digests: [digestOf(event(1))] }));
+    await world.round('east');
+    // Nobody but east knew T2: nothing of it had been written.
+    expect((await world.standing('east')).status('T2')).toBe('none');
+    await expectRest(world, { committed: ['T1'] });
+  });
+
+  it('term: a retry after the return is decided once more, and once only', async () => {
+    const world = await openWorld();
+    await decidedAlone(world, 'T1', [versioned('a', 0)]);
+    await world.takeover('west');
+    await world.settle();
+    await world.commit('east', 'T1', versioned('a', 0));
+    await world.commit('west', 'T1', versioned('a', 0));
+    await expectInvariants(world, { committed: ['T1'] });
+    await expectRest(world, { committed: ['T1'] });
+  });
+
+  it('crash: a return that stopped half-way begins again', async () => {
+    const world = await openWorld();
+    await decidedAlone(world, 'T1', [versioned('a', 0)]);
+    await world.takeover('west');
+    const east = await world.coordinator('east/2');
+    const held = world.hooks.hold({ by: 'east/2', to: 'west', method: 'digests' });
+    void world.start(east.watch());
+    await world.run(held.reached);
+    world.hooks.crash('east/2');
+    await world.commit('west', 'T2', versioned('b', 0));
+    await expectRest(world, { committed: ['T2'] });
+    const { status } = await world.standing('east');
+    expect(status('T1')).toBe('none');
+  });
+});

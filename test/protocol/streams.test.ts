@@ -1,0 +1,117 @@
+import { expectInvariants, expectRest } from '../support/invariants.js';
+import { arrivals } from '../support/scenes.js';
+import { type World, event, openWorld } from '../support/world.js';
+
+const down = (world: World, site: string): void => world.faults({ site, stream: 'orders', kind: 'down' });
+
+describe('streams', () => {
+  it('backlog: a mirror that takes nothing does not block the commit', async () => {
+    const world = await openWorld();
+    down(world, 'west');
+    expect(await world.commit('east', 'T1')).toMatchObject({ status: 'committed', replicas: 2 });
+    expect((await world.standing('west')).backlog.get('orders')).toEqual(['T1']);
+    expect((await world.route()).active['orders']).toBe('east');
+    await expectInvariants(world, { committed: ['T1'] });
+    await expectRest(world, { committed: ['T1'] });
+  });
+
+  it('backlog: new records join behind it, and it is drained in order', async () => {
+    const world = await openWorld();
+    down(world, 'west');
+    await world.commit('east', 'T2');
+    await world.commit('east', 'T1');
+    world.heal();
+    // The breaker would let it through by now.
+    await world.clock.advance(5000);
+    await world.commit('east', 'T3');
+    expect(await arrivals(world, 'west')).toEqual([]);
+    expect((await world.standing('west')).backlog.get('orders')).toEqual(['T2', 'T1', 'T3']);
+    await world.run(world.node('west').tend());
+    expect(await arrivals(world, 'west')).toEqual(['T2', 'T1', 'T3']);
+    await expectRest(world, { committed: ['T1', 'T2', 'T3'] });
+  });
+
+  it('closed: it never passes a backlog', async () => {
+    const world = await openWorld();
+    down(world, 'west');
+    await world.commit('east', 'T1');
+    await world.run(world.node('east').close());
+    const at = (await world.standing('east')).decided('T1')?.at ?? '';
+    const closed = async (site: string) => (await world.standing(site)).closed.get('orders') ?? '';
+    expect((await closed('east')) >= at).toBe(true);
+    expect((await closed('west')) < at).toBe(true);
+    world.heal();
+    await world.settle();
+    expect((await closed('west')) >= at).toBe(true);
+  });
+
+  it('closed: not before all at or below it is applied', async () => {
+    const world = await openWorld();
+    await world.coordinator('east/2');
+    const held = world.hooks.hold({ by: 'east/2', to: 'west', method: 'replicate' });
+    await world.startCommit('east/2', 'T1');
+    await world.run(held.reached);
+    const here = world.hooks.hold({ by: 'east', to: 'west', method: 'replicate' });
+    const closing = world.start(world.node('east').close());
+    await world.run(here.reached);
+    const at = (await world.standing('east')).decided('T1')?.at ?? '';
+    expect(((await world.standing('east')).closed.get('orders') ?? '') < at).toBe(true);
+    here.release();
+    await world.run(closing);
+    expect(((await world.standing('east')).closed.get('orders') ?? '') >= at).toBe(true);
+    expect(await arrivals(world, 'east')).toEqual(['T1']);
+  });
+
+  it('switchover: the request that met the failure moves the stream, and goes on', async () => {
+    const world = await openWorld();
+    down(world, 'east');
+    expect(await world.commit('east', 'T1')).toMatchObject({ status: 'committed' });
+    expect((await world.route()).active['orders']).toBe('west');
+    expect(await arrivals(world, 'west')).toEqual(['T1']);
+    await expectInvariants(world, { committed: ['T1'] });
+    await expectRest(world, { committed: ['T1'] });
+  });
+
+  it('switchover: only to a replica that is level', async () => {
+    const world = await openWorld();
+    down(world, 'west');
+    await world.commit('east', 'T1');
+    world.faults({ site: 'west', stream: 'orders', kind: 'down' }, { site: 'east', stream: 'orders', kind: 'down' });
+    expect(await world.outcome(world.commit('east', 'T2'))).toBe('Undetermined');
+    expect((await world.route()).active['orders']).toBe('east');
+    await expectInvariants(world, { committed: ['T1'] });
+    await expectRest(world, { committed: ['T1', 'T2'] });
+  });
+
+  it('switchover: an operator is refused while no replica is level', async () => {
+    const world = await openWorld();
+    down(world, 'west');
+    await world.commit('east', 'T1');
+    const { service } = world.node('east');
+    expect(await world.outcome(service.switchover('orders', { to: 'west' }))).toBe('ReplicaBehind');
+    await world.settle();
+    expect(await world.outcome(service.switchover('orders', { to: 'west' }))).toMatchObject({ kind: 'switchover' });
+    await world.commit('east', 'T2');
+    expect(await arrivals(world, 'west')).toEqual(['T1', 'T2']);
+  });
+
+  it('shrink: streams active at a site that is left become active at home', async () => {
+    const world = await openWorld();
+    const { service } = world.node('east');
+    await world.run(service.switchover('orders', { to: 'west' }));
+    world.lose('west');
+    await world.commit('east', 'T1');
+    expect(await world.route()).toMatchObject({ inSync: ['east'], active: { orders: 'east' } });
+    expect(await arrivals(world, 'east')).toEqual(['T1']);
+    await expectRest(world, { committed: ['T1'] });
+  });
+
+  it('shards: parts of one transaction are all on the replicas, or wait there together', async () => {
+    const world = await openWorld({ streams: { orders: { shards: 2 }, other: {} } });
+    world.faults({ site: 'west', stream: 'other', kind: 'down' });
+    await world.commit('east', 'T1', event(1, { key: 'a' }), event(2, { stream: 'other' }));
+    expect(await arrivals(world, 'west', 'orders')).toEqual(['T1']);
+    expect((await world.standing('west')).backlog.get('other')).toEqual(['T1']);
+    await expectRest(world, { committed: ['T1'] });
+  });
+});

@@ -1,0 +1,108 @@
+import type { ConflictRule } from '../../src/core/api.js';
+import { expectRest } from '../support/invariants.js';
+import { type World, digestOf, event, openWorld } from '../support/world.js';
+
+const keyed = (key: string, data: string, time?: string) =>
+  event(data, { key, ...(time === undefined ? {} : { time }) });
+
+/** West is left; east decides alone, and is lost; an operator forces west to go on without knowing any of it. */
+async function lostAlone(
+  by: ConflictRule,
+  alone: (world: World) => Promise<unknown>,
+  both: (world: World) => Promise<void> = () => Promise.resolve(),
+): Promise<World> {
+  const world = await openWorld({ streams: { orders: { conflict: { policy: 'last-write-wins', by } } } });
+  await world.commit('east', 'T0', keyed('a', 'before'));
+  await world.run(world.node('east').close());
+  await both(world);
+  world.lose('west');
+  await world.run(world.node('east').watch());
+  await alone(world);
+  world.lose('east');
+  await world.run(world.node('west').service.moveHome({ to: 'west', force: true }));
+  return world;
+}
+
+const conflictsOf = async (world: World) => (await world.run(world.node('west').service.listConflicts({}))).conflicts;
+
+const committed = async (world: World, site: string, id: string) => (await world.standing(site)).status(id);
+
+describe('unclean takeover', () => {
+  it('forced: only then, and it says so', async () => {
+    const world = await openWorld();
+    world.lose('west');
+    await world.run(world.node('east').watch());
+    world.lose('east');
+    const { service } = world.node('west');
+    expect(await world.outcome(service.moveHome({ to: 'west' }))).toBe('ReplicaBehind');
+    expect(await world.outcome(service.moveHome({ to: 'west', force: true }))).toMatchObject({
+      kind: 'unclean-takeover',
+    });
+  });
+
+  it('taken over: what was acknowledged alone is decided anew, and names the old decision', async () => {
+    const world = await lostAlone('commit', (it) => it.commit('east', 'T1', keyed('b', 'alone')));
+    const old = (await world.standing('east')).decided('T1')?.at;
+    await expectRest(world, { committed: ['T0', 'T1'] });
+    expect((await world.standing('west')).decided('T1')).toMatchObject({ takenFrom: old });
+    expect(await conflictsOf(world)).toEqual([]);
+  });
+
+  it('conflict: the later commit wins, and the loser is recorded with both', async () => {
+    const world = await lostAlone('commit', (it) => it.commit('east', 'T1', keyed('a', 'alone')));
+    await world.clock.advance(1000);
+    world.faults({ site: 'east', kind: 'down' });
+    await world.commit('west', 'T2', keyed('a', 'later'));
+    await expectRest(world, { committed: ['T0', 'T2'] });
+    expect(await committed(world, 'west', 'T1')).toBe('none');
+    expect(await conflictsOf(world)).toMatchObject([
+      { policy: 'last-write-wins by commit', winner: { transactionId: 'T2' }, loser: { transactionId: 'T1' } },
+    ]);
+  });
+
+  it('conflict: by event, the later time that the clients gave wins', async () => {
+    const world = await lostAlone('event', async (it) => {
+      await it.commit('east', 'T1', keyed('a', 'alone', '2026-01-03T00:00:00.000Z'));
+    });
+    await world.clock.advance(1000);
+    await world.commit('west', 'T2', keyed('a', 'later', '2026-01-02T00:00:00.000Z'));
+    await expectRest(world, { committed: ['T0', 'T1', 'T2'] });
+    expect(await conflictsOf(world)).toMatchObject([
+      { policy: 'last-write-wins by event', winner: { transactionId: 'T1' }, loser: { transactionId: 'T2' } },
+    ]);
+  });
+
+  it('conflict: by ingest, the one that began later wins', async () => {
+    const both = async (world: World) => {
+      const { service } = world.node('east');
+      await world.run(service.begin({ id: 'T2', streams: ['orders'] }));
+      await world.run(service.write('T2', { events: [keyed('a', 'early')] }));
+      await world.clock.advance(1000);
+    };
+    const world = await lostAlone('ingest', (it) => it.commit('east', 'T1', keyed('a', 'alone')), both);
+    await world.clock.advance(1000);
+    // Begun before T1, committed after it.
+    await world.run(world.node('west').service.commit('T2', { digests: [digestOf(keyed('a', 'early'))] }));
+    await expectRest(world, { committed: ['T0', 'T1', 'T2'] });
+    expect(await conflictsOf(world)).toMatchObject([
+      { policy: 'last-write-wins by ingest', winner: { transactionId: 'T1' }, loser: { transactionId: 'T2' } },
+    ]);
+  });
+
+  it('again: a return that crashed and begins again records each conflict once', async () => {
+    const world = await lostAlone('commit', async (it) => {
+      await it.commit('east', 'T1', keyed('a', 'alone'));
+      await it.commit('east', 'T3', keyed('c', 'alone'));
+    });
+    await world.clock.advance(1000);
+    await world.commit('west', 'T2', keyed('a', 'later'));
+    world.heal();
+    const east = await world.coordinator('east/2');
+    const held = world.hooks.hold({ by: 'east/2', to: 'west', method: 'takeOver' }, 'after');
+    void world.start(east.watch());
+    await world.run(held.reached);
+    world.hooks.crash('east/2');
+    await expectRest(world, { committed: ['T0', 'T2', 'T3'] });
+    expect(await conflictsOf(world)).toHaveLength(1);
+  });
+});
