@@ -1,5 +1,6 @@
 import { type Entry, isDecided } from '../core/entry.js';
 import { sumOf } from '../core/plan.js';
+import { PortThrottled } from '../ports/failures.js';
 import type { LogLine, MarkedEntry, MirrorAgent, OpenTransaction } from '../ports/mirror-agent.js';
 import { behindHere, closeHere, type Closer } from './close.js';
 import { digestsHere, linesHere } from './digests.js';
@@ -45,8 +46,8 @@ async function sees(site: Site, other: string): Promise<boolean> {
   try {
     await site.peers.agent(other).probe();
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    return error instanceof PortThrottled;
   }
 }
 

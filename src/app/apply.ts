@@ -190,7 +190,7 @@ async function replicateTo(
     site.note('a follower does not take a decision', { follower, ids: entries.map((entry) => entry.id) });
     return { kind: 'failed' };
   } catch (error) {
-    site.observe(siteTarget(follower), 'failed');
+    site.observeError(siteTarget(follower), error);
     site.note('replicate failed', { follower, why: error instanceof Error ? error.message : String(error) });
     return { kind: 'failed' };
   }

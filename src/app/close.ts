@@ -78,9 +78,9 @@ async function tell(site: Site, follower: string, term: number, bar: Timestamp):
     site.compareClocks(follower, answer.nowMs);
     site.behindAt.set(follower, new Set(answer.behind));
     if (answer.stale) await site.routes.refresh();
-  } catch {
+  } catch (error) {
     // The next one tells it too: a bar covers all before it.
-    site.observe(siteTarget(follower), 'failed');
+    site.observeError(siteTarget(follower), error);
   }
 }
 

@@ -60,6 +60,8 @@ export class CommitQueue {
         if (verdict.kind === 'refused') waiting.reject(verdict.error);
         else decided.push({ waiting, ...verdict });
       });
+      // Applied by somebody else, perhaps long ago: how many hold it now is for the route of now to say.
+      if (decided.some(({ task }) => !task)) await this.#site.routes.refresh().catch(() => undefined);
       await this.#apply(decided);
     } catch (error) {
       for (const { reject } of batch) reject(error);

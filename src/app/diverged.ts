@@ -50,7 +50,7 @@ export async function resolveDiverged(site: Site, route: Route, home: MirrorAgen
   }
   const touched = new Set(alone.flatMap((entry) => entry.streams));
   for (const stream of touched) await beginAnew(site, stream);
-  for (const entry of [...alone].reverse()) await overrule(site, route.term, entry);
+  for (const entry of [...alone].reverse()) await overrule(site, route, entry);
   await site.tables.transact([{ kind: 'put', key: RESOLVED, item: { term: newest.term } }]);
   return { takenOver, conflicts };
 }

@@ -60,14 +60,14 @@ export async function initialiseGuards(site: Site, isHome: boolean): Promise<voi
 /**
  * After this no write of an older term succeeds here, nor any adoption of an earlier round of the same takeover.
  *
- * @param epoch of the route that the round rests on; absent where a site fences itself
+ * @param epoch of the route that the round of the takeover, or the attempt to return, rests on
  * @returns `refused`: a newer term, or round, was here before, or the takeover is over
  */
-export function fenceGuards(site: Site, term: number, epoch?: number): Promise<'done' | 'refused'> {
+export function fenceGuards(site: Site, term: number, epoch: number): Promise<'done' | 'refused'> {
   return rewriteAll(site, (before) => {
     if (before && before.term > term) return 'refused';
-    if (before?.term !== term) return { term, epoch: epoch ?? 0, bar: timestamp(term, 0), open: false };
-    if (epoch === undefined || before.epoch === epoch) return 'done';
+    if (before?.term !== term) return { term, epoch, bar: timestamp(term, 0), open: false };
+    if (before.epoch === epoch) return 'done';
     return before.open || before.epoch > epoch ? 'refused' : { ...before, epoch };
   });
 }

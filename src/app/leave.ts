@@ -1,5 +1,5 @@
 import { dropJoining, shrink } from '../core/route.js';
-import { PortUnavailable } from '../ports/failures.js';
+import { PortThrottled, PortUnavailable } from '../ports/failures.js';
 import { openIncident } from './incidents.js';
 import { type Site, siteTarget } from './site.js';
 
@@ -39,7 +39,7 @@ async function answersProbe(site: Site, other: string): Promise<boolean> {
     await site.peers.agent(other).probe();
     site.observe(siteTarget(other), 'well');
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    return error instanceof PortThrottled;
   }
 }

@@ -1,23 +1,53 @@
 import type { DecidedEntry } from '../core/entry.js';
 import { entryKey, markKey, transactionPk } from '../core/items.js';
-import { checkTerm, guardCopyOf, setBackVersions } from '../core/plan.js';
+import { checkRound, guardCopyOf, setBackVersions } from '../core/plan.js';
+import type { Write } from '../core/table.js';
 import type { Site } from './site.js';
 
+/** One attempt of a site to come back: it cleans only while no later one, or the joining itself, has begun. */
+export interface Round {
+  readonly term: number;
+  readonly epoch: number;
+}
+
+/** Few enough for one transaction everywhere, with the guard. */
+const TOGETHER = 90;
+
+const check = (site: Site, round: Round, id: string): Write =>
+  checkRound(guardCopyOf(id, site.copies), round.term, round.epoch);
+
 /** Deletes a decision that does not stand, with its mark, and sets its versions back: newer ones must be gone already. */
-export async function overrule(site: Site, term: number, entry: DecidedEntry): Promise<void> {
+export async function overrule(site: Site, round: Round, entry: DecidedEntry): Promise<void> {
   site.note('overruled', { id: entry.id, at: entry.at });
   await site.tables.transact([
-    checkTerm(guardCopyOf(entry.id, site.copies), term),
+    check(site, round, entry.id),
     { kind: 'delete', key: entryKey(entry.id), when: [[{ attribute: 'at', is: '=', value: entry.at }]] },
     { kind: 'delete', key: markKey(entry.id, site.copies) },
     ...setBackVersions(entry),
   ]);
-  await dropRest(site, entry.id);
+  await dropRest(site, round, entry.id);
 }
 
-/** Chunks and stagings of an entry that is gone. */
-async function dropRest(site: Site, id: string): Promise<void> {
+/** Forgets an open transaction: if it is still open at home, it comes with the copy. */
+export async function forgetOpen(site: Site, round: Round, id: string): Promise<void> {
+  await site.tables.transact([
+    check(site, round, id),
+    {
+      kind: 'delete',
+      key: entryKey(id),
+      when: ['absent', [{ attribute: 'status', is: '=', value: 'open' }]],
+    },
+    { kind: 'delete', key: markKey(id, site.copies) },
+  ]);
+  await dropRest(site, round, id);
+}
+
+/** Chunks and stagings of an entry that is gone. The id may live again: each step belongs to the round. */
+async function dropRest(site: Site, round: Round, id: string): Promise<void> {
   const { rows } = await site.tables.query({ pk: transactionPk(id) });
   const rest = rows.filter(({ key }) => key.sk !== 'entry');
-  if (rest.length > 0) await site.tables.writeEach(rest.map(({ key }) => ({ kind: 'delete', key })));
+  for (let from = 0; from < rest.length; from += TOGETHER) {
+    const deletes = rest.slice(from, from + TOGETHER).map(({ key }): Write => ({ kind: 'delete', key }));
+    await site.tables.transact([check(site, round, id), ...deletes]);
+  }
 }

@@ -227,6 +227,9 @@ async function drainUntilLevel(site: Site, streams: readonly string[]): Promise<
   for (const stream of streams) {
     for (let round = 0; round < DRAIN_ROUNDS; round += 1) {
       if (await drainBacklog(site, stream)) break;
+      if (site.ports.stopping?.aborted) throw new LockstepError('Unavailable', 'this process is ending');
+      // What would fill it has stopped already: the next start goes on.
+      if (site.ports.stopping?.aborted) throw new LockstepError('Unavailable', 'it was stopped; start it again');
       await site.clock.sleep(DRAIN_PAUSE_MS);
     }
   }

@@ -1,15 +1,13 @@
 import { type DecidedEntry, isDecided } from '../core/entry.js';
 import { LockstepError } from '../core/errors.js';
-import { entryKey, markKey } from '../core/items.js';
-import { checkTerm, guardCopyOf, sumOf } from '../core/plan.js';
+import { sumOf } from '../core/plan.js';
 import { type Route, dropJoining, finishJoin, startJoin } from '../core/route.js';
-import type { Write } from '../core/table.js';
 import type { LogLine, MirrorAgent } from '../ports/mirror-agent.js';
-import { overrule } from './overrule.js';
+import { type Round, forgetOpen, overrule } from './overrule.js';
 import { resolveDiverged } from './diverged.js';
 import { fenceGuards } from './guards.js';
 import { endIncidents, openIncident, tellIncident } from './incidents.js';
-import { allMarks, dropStagings, readEntries } from './log.js';
+import { allMarks, readEntries } from './log.js';
 import { Progress, reconcile } from './reconcile.js';
 import type { Site } from './site.js';
 
@@ -66,10 +64,13 @@ export async function returnSite(site: Site): Promise<boolean> {
   }
 }
 
-/** Step 0: after this nothing of an older term is written here. */
-async function fenceSelf(site: Site, route: Route): Promise<void> {
-  if ((await fenceGuards(site, route.term)) === 'refused') {
-    throw new LockstepError('Unavailable', 'this site is fenced to a newer term than the route that was read');
+/** Step 0: after this nothing of an older term is written here, and nothing cleaned by an earlier attempt. */
+async function fenceSelf(site: Site, round: Round): Promise<void> {
+  if ((await fenceGuards(site, round.term, round.epoch)) === 'refused') {
+    throw new LockstepError(
+      'Unavailable',
+      'this site is fenced to a newer term or attempt than the route that was read',
+    );
   }
 }
 
@@ -87,6 +88,8 @@ async function beginJoin(site: Site, term: number): Promise<number> {
       `${site.name} cannot join: ${outcome.kind === 'refused' ? outcome.why : ''}`,
     );
   }
+  // From here on decisions come in: an attempt that slept through this must not clean them away.
+  await fenceSelf(site, { term, epoch: since });
   return since;
 }
 
@@ -117,25 +120,11 @@ async function clean(site: Site, route: Route, home: MirrorAgent): Promise<reado
     });
   }
   strangers.sort((a, b) => (a.at < b.at ? 1 : -1));
-  for (const entry of strangers) await overrule(site, route.term, entry);
-  for (const id of open) await forgetOpen(site, route.term, id);
+  for (const entry of strangers) await overrule(site, route, entry);
+  for (const id of open) await forgetOpen(site, route, id);
   return strangers.map((entry) => entry.id);
 }
 
 function isStranger(entry: DecidedEntry, there: LogLine | undefined): boolean {
   return there?.status === undefined || there.status === 'open' || there.sum !== sumOf(entry);
-}
-
-async function forgetOpen(site: Site, term: number, id: string): Promise<void> {
-  const isOpen: Write = {
-    kind: 'delete',
-    key: entryKey(id),
-    when: ['absent', [{ attribute: 'status', is: '=', value: 'open' }]],
-  };
-  await site.tables.transact([
-    checkTerm(guardCopyOf(id, site.copies), term),
-    isOpen,
-    { kind: 'delete', key: markKey(id, site.copies) },
-  ]);
-  await dropStagings(site, id);
 }

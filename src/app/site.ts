@@ -4,6 +4,7 @@ import type { Options } from '../core/options.js';
 import { NEVER, type Timestamp, clockOf, msOf, termOf, tick, timestamp } from '../core/timestamp.js';
 import { newId } from '../core/ids.js';
 import type { ControlStore } from '../ports/control-store.js';
+import { PortThrottled } from '../ports/failures.js';
 import type { Clock, Observer, Random } from '../ports/environment.js';
 import type { Peers } from '../ports/mirror-agent.js';
 import type { Streams } from '../ports/streams.js';
@@ -173,6 +174,11 @@ export class Site {
     if (before.state !== after.state)
       this.note(after.state === 'open' ? 'breaker opens' : 'breaker closes', { target });
     return after;
+  }
+
+  /** A call that threw. Throttling is load, not failure: it says that somebody is there. */
+  observeError(target: string, error: unknown): Health {
+    return error instanceof PortThrottled ? this.health(target) : this.observe(target, 'failed');
   }
 
   isFailed(target: string): boolean {

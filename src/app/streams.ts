@@ -127,6 +127,7 @@ async function waitUntilReady(site: Site, name: string): Promise<void> {
   for (;;) {
     await provisionLocal(site);
     if (site.registry.localReplica(name)?.state !== 'creating' || site.clock.now() >= deadlineMs) return;
+    if (site.ports.stopping?.aborted) return;
     await site.clock.sleep(CREATION_POLL_MS);
   }
 }

@@ -3,7 +3,7 @@ import { type DecidedEntry, isDecided } from '../core/entry.js';
 import { LockstepError } from '../core/errors.js';
 import { partName } from '../core/event.js';
 import { entryKey } from '../core/items.js';
-import { checkAdoption, guardCopyOf, logWrites, raiseVersions, sumOf } from '../core/plan.js';
+import { checkRound, guardCopyOf, logWrites, raiseVersions, sumOf } from '../core/plan.js';
 import { type Route, type TakeoverRequest, leaveBehind, serve, takeOver } from '../core/route.js';
 import { type Timestamp, msOf, termOf, toIso } from '../core/timestamp.js';
 import type { Clause, Write } from '../core/table.js';
@@ -117,7 +117,7 @@ async function fence(site: Site, route: Route, at: string): Promise<boolean> {
       throw new LockstepError('Unavailable', 'the takeover went on without this site; try again');
     } catch (error) {
       if (error instanceof LockstepError) throw error;
-      site.observe(siteTarget(at), 'failed');
+      site.observeError(siteTarget(at), error);
     }
   }
   return false;
@@ -192,7 +192,7 @@ async function adoptOne(site: Site, term: number, epoch: number, entry: DecidedE
     const when: Clause[] = standing ? [[{ attribute: 'status', is: '=', value: standing.status }]] : ['absent'];
     try {
       await site.tables.transact([
-        checkAdoption(guardCopyOf(entry.id, site.copies), term, epoch),
+        checkRound(guardCopyOf(entry.id, site.copies), term, epoch),
         ...(await adoptionWrites(site, term, epoch, entry, when)),
       ]);
       return 'adopted';

@@ -1,4 +1,5 @@
 import type { Route } from '../core/route.js';
+import { PortThrottled } from '../ports/failures.js';
 import { leaveSite } from './leave.js';
 import { returnSite } from './return.js';
 import { type Site, siteTarget } from './site.js';
@@ -39,7 +40,8 @@ export async function probe(site: Site, other: string): Promise<boolean> {
       site.compareClocks(other, answer.nowMs);
       site.behindAt.set(other, new Set(answer.behind));
       return true;
-    } catch {
+    } catch (error) {
+      if (error instanceof PortThrottled) return true;
       if (site.observe(siteTarget(other), 'failed').state === 'open') return false;
     }
   }

@@ -195,7 +195,7 @@ async function stageAt(
     if (answer === 'stale') await site.routes.refresh();
     return answer === 'staged';
   } catch (error) {
-    site.observe(siteTarget(follower), 'failed');
+    site.observeError(siteTarget(follower), error);
     site.note('stage failed', { follower, why: error instanceof Error ? error.message : String(error) });
     return false;
   }

@@ -183,7 +183,7 @@ export type ConflictRule = 'commit' | 'event' | 'ingest';
 
 /** How a stream is kept. What is left out keeps its value, or its default on creation. */
 export interface StreamPolicy {
-  /** Shards of each replica, 1 to 200. @default 1 */
+  /** Shards of each replica, 1 to 100. @default 1 */
   readonly shards?: number;
   readonly mirrors?: {
     /** How many mirrors, 0 to the number of sites less one. @default 1 */

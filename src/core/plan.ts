@@ -63,8 +63,8 @@ export function checkTerm(copy: number, term: number): Write {
   return { kind: 'check', key: guardKey(copy), when: [[{ attribute: 'term', is: '=', value: term }]] };
 }
 
-/** What a takeover adopts is written only while the guards are shut, and only in the round that found it. */
-export function checkAdoption(copy: number, term: number, epoch: number): Write {
+/** What a takeover adopts, or a return cleans, is written while the guards are shut, and in the round that found it. */
+export function checkRound(copy: number, term: number, epoch: number): Write {
   return {
     kind: 'check',
     key: guardKey(copy),

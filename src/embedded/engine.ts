@@ -129,6 +129,7 @@ class Engine implements EmbeddedLockstep {
       board,
       roundTripMs: given.roundTripMs ?? 0,
       timeoutMs: this.#options.callTimeoutMs + (given.roundTripMs ?? 0),
+      stopping: this.#stopping.signal,
     });
     this.#loops = new Loops(clock);
     const names = given.sites ?? ['east', 'west'];
@@ -183,7 +184,7 @@ class Engine implements EmbeddedLockstep {
     const { callTimeoutMs, bulkTimeoutMs } = this.#options;
     const { clock, random } = world;
     const store = this.#store(given, name);
-    const streams = new EmbeddedStreams(store, clock, { namespace: 's', creationMs });
+    const streams = new EmbeddedStreams(store, clock, { namespace: 's', creationMs, stopping: this.#stopping.signal });
     this.#streams.push(streams);
     const logicalName = (physical: string) => logicalNameOf(deployment.name, name, physical);
     return new SiteNode({

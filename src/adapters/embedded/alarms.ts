@@ -16,11 +16,14 @@ interface Bucket {
  */
 export class Alarms {
   readonly #clock: Clock;
+  readonly #stopping: AbortSignal | undefined;
   /** The bucket that still takes alarms, by length. */
   readonly #open = new Map<number, Bucket>();
 
-  constructor(clock: Clock) {
+  /** @param stopping when it is aborted, what is set goes off with the next slice: nobody is to wait any more */
+  constructor(clock: Clock, stopping?: AbortSignal) {
     this.#clock = clock;
+    this.#stopping = stopping;
   }
 
   /** Calls `action` in `ms` milliseconds, unless the function that it returns is called before. */
@@ -43,7 +46,7 @@ export class Alarms {
   async #goOff(bucket: Bucket, ms: number): Promise<void> {
     for (let leftMs = ms; leftMs > 0; leftMs -= SLICE_MS) {
       await this.#clock.sleep(Math.min(leftMs, SLICE_MS));
-      if (bucket.actions.size === 0) break;
+      if (bucket.actions.size === 0 || this.#stopping?.aborted) break;
     }
     if (this.#open.get(ms) === bucket) this.#open.delete(ms);
     for (const action of bucket.actions) action();

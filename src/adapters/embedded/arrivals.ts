@@ -6,8 +6,8 @@ export class Arrivals {
   readonly #waiting = new Map<string, Set<() => void>>();
   readonly #alarms: Alarms;
 
-  constructor(clock: Clock) {
-    this.#alarms = new Alarms(clock);
+  constructor(clock: Clock, stopping?: AbortSignal) {
+    this.#alarms = new Alarms(clock, stopping);
   }
 
   /** Resolves at the next `announce` of this name, at the latest after `timeoutMs`. */

@@ -12,6 +12,8 @@ export interface SimulatedNetworkOptions {
   readonly roundTripMs?: number;
   /** After this a caller gives up on an answer, milliseconds; by an eighth earlier under load. @default 2000 */
   readonly timeoutMs?: number;
+  /** Once it is aborted, nobody waits for an answer that does not come. */
+  readonly stopping?: AbortSignal;
 }
 
 /** What lies between the sites of one process: distance, and the faults of their APIs. */
@@ -24,13 +26,13 @@ export class SimulatedNetwork {
   readonly #board: FaultBoard;
   readonly #alarms: Alarms;
 
-  constructor({ clock, random, board, roundTripMs = 0, timeoutMs = 2000 }: SimulatedNetworkOptions) {
+  constructor({ clock, random, board, roundTripMs = 0, timeoutMs = 2000, stopping }: SimulatedNetworkOptions) {
     this.roundTripMs = roundTripMs;
     this.#timeoutMs = timeoutMs;
     this.#clock = clock;
     this.#random = random;
     this.#board = board;
-    this.#alarms = new Alarms(clock);
+    this.#alarms = new Alarms(clock, stopping);
   }
 
   /**

@@ -31,6 +31,8 @@ export interface EmbeddedStreamsOptions {
   readonly namespace?: string;
   /** How long a new stream stays `creating`, milliseconds; survives a restart. @default 0 */
   readonly creationMs?: number;
+  /** Once it is aborted, nobody waits for records any more. */
+  readonly stopping?: AbortSignal;
   /** Injects refusals of single records. */
   readonly refuse?: (stream: string, shardId: string, record: PutRecord) => 'throttled' | 'unavailable' | undefined;
 }
@@ -68,7 +70,7 @@ export class EmbeddedStreams implements Streams {
     const prefix = toKeyBytes(options.namespace ?? '') + SEPARATOR;
     this.#sequences = new SequenceCounter(store, `${prefix}n`);
     this.#registry = new StreamRegistry(store, prefix);
-    this.#arrivals = new Arrivals(clock);
+    this.#arrivals = new Arrivals(clock, options.stopping);
   }
 
   async create(name: string, shardCount: number): Promise<void> {
