@@ -3,6 +3,7 @@ import type { DecidedEntry } from '../core/entry.js';
 import type { DecidedEvent } from '../core/event.js';
 import { clearMark } from '../core/plan.js';
 import { type Route, followersOf } from '../core/route.js';
+import type { Write } from '../core/table.js';
 import { PortUnavailable } from '../ports/failures.js';
 import type { ReplicateOutcome } from '../ports/mirror-agent.js';
 import { putHere } from './put.js';
@@ -84,14 +85,24 @@ async function applyTogether(site: Site, tasks: readonly Task[]): Promise<void> 
   const { route, behind } = await replicateEverywhere(site, tasks);
   const committed = tasks.map(({ entry }) => entry).filter((entry) => entry.status === 'committed');
   if (committed.length > 0) await putEverywhere(site, route, committed, behind);
-  const cleared = site.tables.writeEach(
+  // Everything that an acknowledgement promises stands by now. A mark that stays behind costs a second put, no more.
+  clearSoon(
+    site,
     tasks.map(({ entry, markEpoch }) => clearMark(entry.id, markEpoch, site.copies)),
   );
-  // Everything that an acknowledgement promises stands by now. A mark that stays behind costs a second put, no more.
-  site.ports.later(cleared.catch(() => undefined));
   for (const { entry, interactive } of tasks) {
     if (interactive) site.ports.later(dropStagings(site, entry.id).catch(() => undefined));
   }
+}
+
+/** Marks of one moment go together: each write of its own would keep the next decision waiting. */
+function clearSoon(site: Site, writes: readonly Write[]): void {
+  const { clearPauseMs } = site.options;
+  site.clearing.push(...writes);
+  if (site.clearing.length > writes.length) return;
+  const clear = () => site.tables.writeEach(site.clearing.splice(0));
+  const cleared = clearPauseMs === 0 ? clear() : site.clock.sleep(clearPauseMs).then(clear);
+  site.ports.later(cleared.catch(() => undefined));
 }
 
 // ------------------------------------------------------------------------------------------------------- replicate

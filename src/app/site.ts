@@ -3,6 +3,7 @@ import { type Health, HEALTHY, admits, observe } from '../core/health.js';
 import type { Options } from '../core/options.js';
 import { NEVER, type Timestamp, clockOf, msOf, termOf, tick, timestamp } from '../core/timestamp.js';
 import { newId } from '../core/ids.js';
+import type { Write } from '../core/table.js';
 import type { ControlStore } from '../ports/control-store.js';
 import { PortThrottled } from '../ports/failures.js';
 import type { Clock, Observer, Random } from '../ports/environment.js';
@@ -68,6 +69,8 @@ export class Site {
   readonly behindAt = new Map<string, ReadonlySet<string>>();
   /** Ids whose records this process put here since the last close: their marks go without putting again. */
   readonly putHere = new Set<string>();
+  /** Marks that may go, gathered until they go together. */
+  readonly clearing: Write[] = [];
   /** New replicas that this process has filled from the log here. */
   readonly filled = new Set<string>();
   /** Streams that took records here since their last heartbeat. */

@@ -38,6 +38,7 @@ export const optionsSchema = z.strictObject({
     600_000,
     10_000,
   ),
+  clearPauseMs: ms('How long marks that may go are gathered, so that they go together.', 0, 1000, 0),
   arrivalMarginMs: ms(
     'How long after the last put a closed timestamp is told: as coarse as arrival order is.',
     0,

@@ -72,6 +72,9 @@ export interface EmbeddedLockstep {
   close(): Promise<void>;
 }
 
+/** On a disk each write waits for a sync, and keeps the next one waiting. */
+const CLEAR_PAUSE_MS = 4;
+
 /** A silent loss is to be noticed within two seconds: three calls in a row that get no answer, and one pause. */
 const LOCAL_OPTIONS: OptionsInput = { callTimeoutMs: 400, probePeriodMs: 300, failbackAfterMs: 10_000 };
 
@@ -119,7 +122,11 @@ class Engine implements EmbeddedLockstep {
   constructor(given: EmbeddedOptions, directory: DataDirectory | undefined) {
     this.#directory = directory;
     this.#background = given.background ?? true;
-    this.#options = optionsSchema.parse({ ...LOCAL_OPTIONS, ...given.options });
+    this.#options = optionsSchema.parse({
+      ...LOCAL_OPTIONS,
+      ...(given.dataDirectory === undefined ? {} : { clearPauseMs: CLEAR_PAUSE_MS }),
+      ...given.options,
+    });
     const clock = given.clock ?? systemClock;
     const random = given.random ?? systemRandom;
     const board = new FaultBoard();
