@@ -2,6 +2,7 @@
 import type { Problem } from '../core/api.js';
 import { LockstepError } from '../core/errors.js';
 import type { ProblemExtras } from '../core/errors.js';
+import { problemOf } from '../core/problem.js';
 
 export const PROBLEM_JSON = 'application/problem+json';
 const RETRY_AFTER_SECONDS = 1;
@@ -13,6 +14,9 @@ const HTTP_PROBLEMS = {
   // What went wrong is not known, so the request may have had its effect: the same id tells.
   Internal: { status: 500, retryable: true, title: 'Something unexpected went wrong' },
 } as const;
+
+const shortened = (detail: string): string =>
+  detail.length > MAX_DETAIL_CHARS ? `${detail.slice(0, MAX_DETAIL_CHARS)}…` : detail;
 
 /** @param extras further members; they never replace the standard ones */
 function document(
@@ -26,7 +30,7 @@ function document(
     type: `urn:lockstep:problem:${code}`,
     title: kind.title,
     status: kind.status,
-    detail: detail.length > MAX_DETAIL_CHARS ? `${detail.slice(0, MAX_DETAIL_CHARS)}…` : detail,
+    detail: shortened(detail),
     code,
     retryable: kind.retryable,
   };
@@ -37,7 +41,10 @@ function document(
  * what a client sent.
  */
 export function toProblem(error: unknown): Problem {
-  if (error instanceof LockstepError) return document(error.code, error, error.message, error.extras);
+  if (error instanceof LockstepError) {
+    const problem = problemOf(error);
+    return { ...problem, detail: shortened(problem.detail) };
+  }
   return document(
     'Internal',
     HTTP_PROBLEMS.Internal,
