@@ -132,7 +132,7 @@ const MUTATIONS = [
   {
     name: 'overrule',
     file: 'src/app/return.ts',
-    find: '  for (const entry of strangers) await overrule(site, route.term, entry);\n',
+    find: '  for (const entry of strangers) await overrule(site, route, entry);\n',
     replace: '',
   },
   {
@@ -140,6 +140,12 @@ const MUTATIONS = [
     file: 'src/app/return.ts',
     find: 'strangers.sort((a, b) => (a.at < b.at ? 1 : -1));',
     replace: 'strangers.sort((a, b) => (a.at < b.at ? -1 : 1));',
+  },
+  {
+    name: 'return in rounds',
+    file: 'src/app/return.ts',
+    find: '  await fenceSelf(site, { term, epoch: since });\n',
+    replace: '',
   },
   {
     name: 'selfFence',
