@@ -142,6 +142,12 @@ const MUTATIONS = [
     replace: 'strangers.sort((a, b) => (a.at < b.at ? -1 : 1));',
   },
   {
+    name: 'clock ahead',
+    file: 'src/app/site.ts',
+    find: '    if (aheadMs > this.options.readMarginMs / 2) {\n',
+    replace: '    if (aheadMs > Number.MAX_SAFE_INTEGER) {\n',
+  },
+  {
     name: 'return in rounds',
     file: 'src/app/return.ts',
     find: '  await fenceSelf(site, { term, epoch: since });\n',
