@@ -24,7 +24,7 @@ import type {
   WriteAnswer,
 } from '../core/api.js';
 import { LockstepError } from '../core/errors.js';
-import { PortUnavailable } from '../ports/failures.js';
+import { PortThrottled, PortUnavailable } from '../ports/failures.js';
 import type { ForwardedRequest } from '../ports/mirror-agent.js';
 import { abort } from './abort.js';
 import { begin } from './begin.js';
@@ -145,11 +145,11 @@ export class SiteService implements Service {
   // ------------------------------------------------------------------------------------------------------- readers
 
   readEvents(request: ReadEvents, hops = 0): Promise<EventPage> {
-    return this.#readers.readEvents(request, hops);
+    return this.#local(() => this.#readers.readEvents(request, hops));
   }
 
   readTransactions(request: ReadTransactions, hops = 0): Promise<WholeTransactionPage> {
-    return this.#readers.readTransactions(request, hops);
+    return this.#local(() => this.#readers.readTransactions(request, hops));
   }
 
   // ------------------------------------------------------------------------------------------------------ aftermath
@@ -233,7 +233,7 @@ export class SiteService implements Service {
     if (error instanceof LockstepError) throw error;
     if (error instanceof HomeFails)
       throw new SiteUnavailable(`the tables of ${this.#site.name} fail; another site may take over`, { cause: error });
-    if (!(error instanceof NotHomeAnyMore) && !(error instanceof PortUnavailable)) throw error;
+    if (!(error instanceof NotHomeAnyMore) && !(error instanceof PortUnavailable)) throw asLockstep(error);
     const { home } = this.#site.routes.known;
     if (error instanceof NotHomeAnyMore || home === this.#site.name) return this.#lookAgain();
     this.#site.observe(siteTarget(home), 'failed');
@@ -319,6 +319,14 @@ function asLockstep(error: unknown): Error {
   if (error instanceof LockstepError) return error;
   if (error instanceof PortUnavailable || error instanceof HomeFails || error instanceof NotHomeAnyMore) {
     return new SiteUnavailable('not answered just now; ask again with the same id', { cause: error });
+  }
+  if (error instanceof PortThrottled) {
+    return new LockstepError(
+      'Throttled',
+      'too much at once; ask again with the same id in a moment',
+      {},
+      { cause: error },
+    );
   }
   return error instanceof Error ? error : new Error(String(error));
 }
