@@ -41,7 +41,7 @@ async function stageOnce(
       checkTerm(guardCopyOf(entry.id, site.copies), term),
       { kind: 'put', key: entryKey(entry.id), item: encodeOpen(entry, site.copies, next), when: ['absent', isNewer] },
       { kind: 'put', key: markKey(entry.id, site.copies), item: openMark(entry.expiresAtMs) },
-      ...stagedWrites(entry.id, events),
+      ...stagedWrites(site, entry.id, events),
     ]);
     return 'staged';
   } catch (error) {

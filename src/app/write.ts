@@ -2,7 +2,7 @@ import type { EventIn, WriteAnswer } from '../core/api.js';
 import { type OpenEntry, isDecided, refusalFor } from '../core/entry.js';
 import { LockstepError } from '../core/errors.js';
 import { type PreparedEvent, checkTransactionSize, prepareEvent } from '../core/event.js';
-import { type StagedEvent, clientKey, encodeOpen, encodeStaged, entryKey, stagedKey } from '../core/items.js';
+import { type StagedEvent, clientKey, encodeOpen, encodeStaged, entryKey } from '../core/items.js';
 import { checkStagingGuard, guardCopyOf, waitsForMirrors } from '../core/plan.js';
 import { type Route, followersOf } from '../core/route.js';
 import type { Write } from '../core/table.js';
@@ -137,7 +137,7 @@ async function stageHere(
           ],
         ],
       },
-      ...stagedWrites(entry.id, fresh),
+      ...stagedWrites(site, entry.id, fresh),
     ]);
   } catch (error) {
     // Written to, or decided, meanwhile: looked at again.
@@ -146,9 +146,9 @@ async function stageHere(
   }
 }
 
-export function stagedWrites(id: string, events: readonly StagedEvent[]): Write[] {
+export function stagedWrites(site: Site, id: string, events: readonly StagedEvent[]): Write[] {
   return events.flatMap((event): Write[] => [
-    { kind: 'put', key: stagedKey(id, event.number, event.request), item: encodeStaged(event) },
+    ...encodeStaged(id, event, site.tables.maxItemBytes).map((row): Write => ({ kind: 'put', ...row })),
     ...(event.id === undefined
       ? []
       : [{ kind: 'put', key: clientKey(id, event.id), item: { number: event.number } } satisfies Write]),

@@ -4,7 +4,7 @@ import { hash } from 'node:crypto';
 import { partName } from './event.js';
 import { remembered } from './remembered.js';
 import { spread } from './ids.js';
-import type { Item, Key } from './table.js';
+import type { Item, Key, Row } from './table.js';
 import { type Timestamp, clockAt, timestamp } from './timestamp.js';
 
 /**
@@ -14,10 +14,12 @@ import { type Timestamp, clockAt, timestamp } from './timestamp.js';
  *   tx#{id}                entry              the log entry
  *   tx#{id}                chunk#{sum}#{n}    events that do not fit the entry
  *   tx#{id}                event#{number}#{request}  a staged event: racing writes may be given the same number
+ *   tx#{id}                piece#{number}#{request}#{n}  the rest of a staged event that does not fit one item
  *   tx#{id}                client#{id}        which number a client's own id was given
  *   mark#{bucket}          {id}               the transaction is open, or decided and not yet everywhere
  *   version#{stream}/{key} -                  the last version of the key
  *   backlog#{stream}       {timestamp}/{id}   committed, not yet on this site's replica
+ *   replica                {stream}           there is a replica here, or one is about to be filled from the log
  *   closed                 {stream}           how far this site's replica is closed
  */
 
@@ -30,9 +32,13 @@ const chunkKey = (id: string, sum: string, index: number): Key => ({
   pk: transactionPk(id),
   sk: `chunk#${sum}#${pad(index)}`,
 });
-export const stagedKey = (id: string, number: number, request: string): Key => ({
+const stagedKey = (id: string, number: number, request: string): Key => ({
   pk: transactionPk(id),
   sk: `event#${pad(number)}#${request}`,
+});
+const pieceKey = (id: string, { number, request }: StagedEvent, index: number): Key => ({
+  pk: transactionPk(id),
+  sk: `piece#${pad(number)}#${request}#${pad(index)}`,
 });
 export const clientKey = (id: string, clientId: string): Key => ({ pk: transactionPk(id), sk: `client#${clientId}` });
 export const markPk = (bucket: number): string => `mark#${bucket}`;
@@ -43,6 +49,7 @@ export const backlogKey = (stream: string, at: Timestamp, id: string): Key => ({
   pk: backlogPk(stream),
   sk: `${at}/${id}`,
 });
+export const replicaKey = (stream: string): Key => ({ pk: 'replica', sk: stream });
 export const closedKey = (stream: string): Key => ({ pk: 'closed', sk: stream });
 
 const pad = (number: number): string => String(number).padStart(5, '0');
@@ -163,7 +170,7 @@ export function decodeEntry(id: string, item: Item, chunks: readonly (Item | und
   if (item['status'] === 'open') {
     return { ...common, status: 'open', replication: item['replication'] === 'at-commit' ? 'at-commit' : 'eager' };
   }
-  const text = item['events'] === undefined ? joinChunks(id, chunks) : String(item['events']);
+  const text = item['events'] === undefined ? joinBytes(`transaction ${id}`, chunks) : String(item['events']);
   return {
     ...common,
     status: item['status'] === 'committed' ? 'committed' : 'aborted',
@@ -174,10 +181,10 @@ export function decodeEntry(id: string, item: Item, chunks: readonly (Item | und
   };
 }
 
-function joinChunks(id: string, chunks: readonly (Item | undefined)[]): string {
+function joinBytes(what: string, chunks: readonly (Item | undefined)[]): string {
   const bytes = chunks.map((chunk) => chunk?.['bytes']);
-  if (!bytes.every((part) => part instanceof Uint8Array))
-    throw new Error(`transaction ${id} lacks a chunk of its events`);
+  if (bytes.length === 0 || !bytes.every((part) => part instanceof Uint8Array))
+    throw new Error(`${what} lacks a part of its events`);
   return Buffer.concat(bytes).toString();
 }
 
@@ -192,12 +199,44 @@ export interface StagedEvent extends PreparedEvent {
   readonly request: string;
 }
 
-export function encodeStaged(event: StagedEvent): Item {
-  return { digest: event.digest, event: JSON.stringify(event) };
+/**
+ * The items of a staged event: one, and the pieces of its text where that is too long for it. They are written in one
+ * transaction, so they stand together or not at all.
+ *
+ * @param maxBytes what an item may hold
+ */
+export function encodeStaged(id: string, event: StagedEvent, maxBytes: number): readonly Row[] {
+  const key = stagedKey(id, event.number, event.request);
+  const text = JSON.stringify(event);
+  const room = maxBytes - 2048;
+  if (text.length * 3 <= room || Buffer.byteLength(text) <= room)
+    return [{ key, item: { digest: event.digest, event: text } }];
+  const bytes = Buffer.from(text);
+  const pieces: Row[] = [];
+  for (let from = 0; from < bytes.length; from += room) {
+    pieces.push({ key: pieceKey(id, event, pieces.length), item: { bytes: bytes.subarray(from, from + room) } });
+  }
+  return [{ key, item: { digest: event.digest } }, ...pieces];
 }
 
-export function decodeStaged(item: Item): StagedEvent {
-  return JSON.parse(String(item['event'])) as StagedEvent;
+/** What of a transaction's items is uncommitted: to be dropped once it is decided. */
+export const STAGED_PREFIXES = ['client#', 'event#', 'piece#'] as const;
+
+/** The staged events among the items of one transaction. @param rows in the order of their sort keys */
+export function decodeStaged(rows: readonly Row[]): readonly StagedEvent[] {
+  const pieces = rows.filter(({ key }) => key.sk.startsWith('piece#'));
+  return rows.flatMap(({ key: { sk }, item }): readonly StagedEvent[] => {
+    if (!sk.startsWith('event#')) return [];
+    const mine = `piece#${sk.slice('event#'.length)}#`;
+    const text =
+      item['event'] === undefined
+        ? joinBytes(
+            sk,
+            pieces.filter(({ key }) => key.sk.startsWith(mine)).map((piece) => piece.item),
+          )
+        : String(item['event']);
+    return [JSON.parse(text) as StagedEvent];
+  });
 }
 
 // -------------------------------------------------------------------------------------------------------- version

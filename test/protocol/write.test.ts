@@ -25,6 +25,19 @@ describe('interactive transactions', () => {
     for (const site of world.sites) expect((await world.standing(site)).staged.get('T1')?.map(DATA)).toEqual(['1']);
   });
 
+  it('large: an event that fits no item of a table is staged in pieces, everywhere, and committed whole', async () => {
+    const world = await openWorld();
+    const service = await begun(world);
+    const large = event('x'.repeat(500_000));
+    await world.run(service.write('T1', { events: [large] }, 'request'));
+    for (const site of world.sites) {
+      expect((await world.standing(site)).staged.get('T1')?.map(({ digest }) => digest)).toEqual([digestOf(large)]);
+    }
+    await world.takeover('west');
+    await world.run(world.node('west').service.commit('T1', { digests: [digestOf(large)] }));
+    await expectRest(world, { committed: ['T1'] });
+  });
+
   it('eager: a site that does not take it is left first', async () => {
     const world = await openWorld();
     const service = await begun(world);

@@ -42,6 +42,35 @@ export interface Standing {
   on(stream: string): readonly string[];
 }
 
+/** What was decoded by an earlier look at the same site: most of what stands there has not changed since. */
+export class Decoded {
+  readonly #items = new WeakMap<Buffer, Item>();
+  readonly #entries = new WeakMap<Item, Entry>();
+  readonly #records = new Map<string, DecodedRecord>();
+
+  item(value: Buffer): Item {
+    return kept(this.#items, value, () => decodeItem(value));
+  }
+
+  entry(item: Item, decode: () => Entry): Entry {
+    return kept(this.#entries, item, decode);
+  }
+
+  /** @param place never names another record: sequences grow over the removal of a stream */
+  record(place: string, data: Uint8Array): DecodedRecord {
+    let record = this.#records.get(place);
+    if (record === undefined) this.#records.set(place, (record = decodeRecord(data)));
+    return record;
+  }
+}
+
+/** What a map keeps under a key, made where it is not there yet. */
+export function kept<K extends object, V>(map: WeakMap<K, V>, key: K, make: () => V): V {
+  let value = map.get(key);
+  if (value === undefined) map.set(key, (value = make()));
+  return value;
+}
+
 /** Where the embedded engine keeps a site's items (`src/adapters/embedded/table-keys.ts`). */
 const ITEMS = 't\xfft';
 
@@ -55,24 +84,21 @@ export async function standingAt(
   store: MemoryStore,
   clock: VirtualClock,
   physicalNames: readonly string[],
+  decoded = new Decoded(),
 ): Promise<Standing> {
   const rows: Row[] = [];
   store.scan({ from: ITEMS, to: `${ITEMS}\xff\xff\xff` }, (key, value) => {
-    rows.push({ ...fromPrimaryBytes(key.slice(ITEMS.length)), item: decodeItem(value) });
+    rows.push({ ...fromPrimaryBytes(key.slice(ITEMS.length)), item: decoded.item(value) });
     return true;
   });
   const under = (prefix: string) => rows.filter(({ pk }) => pk.startsWith(prefix));
-  const entries = entriesOf(under('tx#'));
-  const parts = await partsIn(store, clock, physicalNames);
+  const entries = entriesOf(under('tx#'), decoded);
+  const parts = await partsIn(store, clock, physicalNames, decoded);
   return {
     guards: under('guard#').map(({ item }) => readGuard(item)),
     entries,
     marks: new Map(under('mark#').map(({ sk, item }) => [sk, readMark(sk, item)])),
-    staged: grouped(
-      under('tx#').filter(({ sk }) => sk.startsWith('event#')),
-      ({ pk }) => pk.slice(3),
-      ({ item }) => decodeStaged(item),
-    ),
+    staged: stagedOf(under('tx#')),
     versions: new Map(under('version#').map(({ pk, item }) => [pk.slice('version#'.length), readVersion(item)])),
     backlog: grouped(
       under('backlog#'),
@@ -90,7 +116,18 @@ export async function standingAt(
   };
 }
 
-function entriesOf(rows: readonly Row[]): ReadonlyMap<string, Entry> {
+function stagedOf(rows: readonly Row[]): ReadonlyMap<string, readonly StagedEvent[]> {
+  const byId = grouped(
+    rows,
+    ({ pk }) => pk.slice('tx#'.length),
+    ({ pk, sk, item }) => ({ key: { pk, sk }, item }),
+  );
+  return new Map(
+    [...byId].map(([id, items]) => [id, decodeStaged(items)] as const).filter(([, all]) => all.length > 0),
+  );
+}
+
+function entriesOf(rows: readonly Row[], decoded: Decoded): ReadonlyMap<string, Entry> {
   const items = new Map(rows.map(({ pk, sk, item }) => [`${pk}|${sk}`, item]));
   return new Map(
     rows
@@ -98,7 +135,7 @@ function entriesOf(rows: readonly Row[]): ReadonlyMap<string, Entry> {
       .map(({ pk, item }) => {
         const id = pk.slice('tx#'.length);
         const chunks = chunkKeys(id, item).map((key) => items.get(`${key.pk}|${key.sk}`));
-        return [id, decodeEntry(id, item, chunks)];
+        return [id, decoded.entry(item, () => decodeEntry(id, item, chunks))];
       }),
   );
 }
@@ -113,14 +150,19 @@ function grouped<T>(
   return groups;
 }
 
-async function partsIn(store: MemoryStore, clock: VirtualClock, names: readonly string[]): Promise<StandingPart[]> {
+async function partsIn(
+  store: MemoryStore,
+  clock: VirtualClock,
+  names: readonly string[],
+  decoded: Decoded,
+): Promise<StandingPart[]> {
   const streams = new EmbeddedStreams(store, clock, { namespace: 's' });
   const parts: StandingPart[] = [];
   for (const name of names) {
     for (const { shardId } of (await streams.describe(name))?.shards ?? []) {
       const { records } = await streams.read(name, shardId, 'oldest', 10_000);
-      for (const { data } of records) {
-        const record = decodeRecord(data);
+      for (const { sequence, data } of records) {
+        const record = decoded.record(`${name}/${sequence}`, data);
         if (record.kind === 'part') parts.push(record);
       }
     }
