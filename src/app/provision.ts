@@ -1,4 +1,4 @@
-import { backlogKey } from '../core/items.js';
+import { backlogKey, replicaKey } from '../core/items.js';
 import { toHex } from '../core/hash-range.js';
 import { clockAt, timestamp } from '../core/timestamp.js';
 import type { Write } from '../core/table.js';
@@ -35,7 +35,8 @@ export async function provisionLocal(site: Site): Promise<void> {
 
 /**
  * A new replica begins with what the log here still holds of its stream. From the moment that this process knows of it,
- * new records join its backlog; what was decided before is put there now. Met twice is no harm, a hole would be.
+ * new records join its backlog; what was decided before is put there now. Met twice is no harm, a hole would be: other
+ * processes, which may not know of the replica yet, are told in the tables before the log is read.
  */
 async function fill(site: Site, definition: StreamDefinition): Promise<void> {
   const { name, createdAtMs } = definition;
@@ -44,6 +45,7 @@ async function fill(site: Site, definition: StreamDefinition): Promise<void> {
     return;
   }
   site.behind.add(name);
+  await site.tables.writeEach([{ kind: 'put', key: replicaKey(name), item: { since: createdAtMs } }]);
   for await (const rows of logRows(site, 'committed', fromOf(site, createdAtMs))) {
     const writes = rows
       .filter(({ item }) => String(item['streams']).split(',').includes(name))

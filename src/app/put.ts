@@ -1,5 +1,5 @@
 import type { DecidedEntry } from '../core/entry.js';
-import { backlogKey } from '../core/items.js';
+import { backlogKey, replicaKey } from '../core/items.js';
 import { type OutRecord, encodeRecords } from '../core/record.js';
 import type { Write } from '../core/table.js';
 import type { PutOutcome } from '../ports/streams.js';
@@ -24,11 +24,10 @@ const OFFERS = 8;
  * @throws PortUnavailable where a backlog could not be written: nothing may be taken as put
  */
 export async function putHere(site: Site, entries: readonly DecidedEntry[]): Promise<readonly string[]> {
+  await learnReplicas(site, new Set(entries.flatMap((entry) => entry.streams)));
   const byStream = new Map<string, { entry: DecidedEntry; records: OutRecord[] }[]>();
   for (const entry of entries) {
     if (entry.status !== 'committed') continue;
-    // Created by another process: not to know a stream is not to lack a replica of it.
-    if (!site.registry.knowsAll(entry.streams)) await site.registry.require(entry.streams);
     for (const record of encodeRecords(entry, site.ports.deployment.name, (stream) => site.closedAt(stream))) {
       if (!keepsHere(site, record.stream)) continue;
       const list = byStream.get(record.stream) ?? [];
@@ -42,6 +41,19 @@ export async function putHere(site: Site, entries: readonly DecidedEntry[]): Pro
     [...byStream].map(async ([stream, items]) => ((await putStream(site, stream, items)) ? [] : [stream])),
   );
   return behind.flat();
+}
+
+/**
+ * Streams and replicas that another process has made: not to know one is not to lack it. These entries are in the log
+ * here. Whoever fills a replica says so in the tables before it reads the log: either it has met them there, or it is
+ * met here.
+ */
+async function learnReplicas(site: Site, streams: ReadonlySet<string>): Promise<void> {
+  if (!site.registry.knowsAll([...streams])) await site.registry.require(streams);
+  const without = [...streams].filter((stream) => site.registry.localReplica(stream) === undefined);
+  if (without.length === 0) return;
+  const told = await site.tables.get(without.map(replicaKey));
+  if (told.some((item) => item !== undefined)) await site.registry.refresh();
 }
 
 /** A stream is kept where it has a replica, and where it is active without one yet: then it waits in the backlog. */

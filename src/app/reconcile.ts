@@ -94,10 +94,8 @@ export interface ReconcileOptions {
 export async function reconcile(site: Site, progress: Progress, options: ReconcileOptions): Promise<Proof> {
   const other = referenceSite(site);
   const agent = site.peers.agent(other);
-  const wanted = options.streams;
-  const streams = site.registry.local
-    .map(({ definition }) => definition.name)
-    .filter((name) => wanted === undefined || wanted.includes(name));
+  await site.registry.refresh();
+  const streams = streamsHere(site, options.streams);
   for (const stream of streams) site.refilling.add(stream);
   try {
     const from = options.from ?? (await closedStands(site, streams));
@@ -108,7 +106,9 @@ export async function reconcile(site: Site, progress: Progress, options: Reconci
     site.copied += await copyMissing(site, agent, from);
     const { copied } = site;
     await progress.tell({ progress: 0.5 });
-    for (const stream of streams) await enqueueMissing(site, stream, from);
+    // A replica that was made meanwhile has been filled without what was copied since.
+    await site.registry.refresh();
+    for (const stream of streamsHere(site, options.streams)) await enqueueMissing(site, stream, from);
     for (const stream of streams) site.refilling.delete(stream);
     await options.whenCopied?.();
     await progress.tell({ progress: 0.7 });
@@ -126,6 +126,12 @@ export async function reconcile(site: Site, progress: Progress, options: Reconci
   } finally {
     for (const stream of streams) site.refilling.delete(stream);
   }
+}
+
+function streamsHere(site: Site, wanted: readonly string[] | undefined): readonly string[] {
+  return site.registry.local
+    .map(({ definition }) => definition.name)
+    .filter((name) => wanted === undefined || wanted.includes(name));
 }
 
 function referenceSite(site: Site): string {

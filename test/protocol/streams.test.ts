@@ -1,3 +1,4 @@
+import { putHere } from '../../src/app/put.js';
 import { expectInvariants, expectRest } from '../support/invariants.js';
 import { arrivals } from '../support/scenes.js';
 import { type World, event, openWorld } from '../support/world.js';
@@ -113,5 +114,29 @@ describe('streams', () => {
     expect(await arrivals(world, 'west', 'orders')).toEqual(['T1']);
     expect((await world.standing('west')).backlog.get('other')).toEqual(['T1']);
     await expectRest(world, { committed: ['T1'] });
+  });
+
+  it('replica: a process that does not know of it yet leaves no hole in it', async () => {
+    const world = await openWorld({ streams: { orders: { mirrors: { count: 1, create: 'on-begin' } } } });
+    const stale = await world.coordinator('west/2');
+    await world.commit('east', 'T1');
+    await world.run(world.engine.service.begin({ streams: ['orders'] }));
+    await world.run(world.node('west').tend());
+    // The replica is filled and ready; the process that takes what comes next has never heard of it.
+    expect((await world.standing('west')).on('orders')).toEqual(['T1']);
+    expect(stale.site.registry.localReplica('orders')).toBeUndefined();
+    await world.commit('east', 'T2');
+    const entries = [(await world.standing('west')).decided('T2')!];
+    expect(await world.run(putHere(stale.site, entries))).toEqual([]);
+    expect(stale.site.registry.localReplica('orders')).toBeDefined();
+    await expectRest(world, { committed: ['T1', 'T2'] });
+  });
+
+  it('throttled: a reader is told so, not that something broke', async () => {
+    const world = await openWorld();
+    await world.commit('east', 'T1');
+    world.faults({ site: 'east', part: 'streams', kind: 'throttle' });
+    expect(await world.outcome(world.node('east').service.readEvents({ stream: 'orders' }))).toBe('Throttled');
+    expect(await world.outcome(world.node('west').service.readEvents({ stream: 'orders' }))).toBe('Throttled');
   });
 });
