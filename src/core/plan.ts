@@ -118,7 +118,7 @@ export const NEW_OR_OPEN: readonly Clause[] = mayBecome('committed');
 export interface LogWrite {
   readonly entry: DecidedEntry;
   readonly encoded: EncodedEntry;
-  /** The route's epoch under which the mark is written; absent where none is to be written. */
+  /** The route's epoch under which the mark is written; absent where it is everywhere: then no mark is left. */
   readonly markEpoch?: number;
   readonly when: readonly Clause[];
   readonly buckets: number;
@@ -127,12 +127,13 @@ export interface LogWrite {
 
 /** The entry, its mark, its versions. */
 export function logWrites({ entry, encoded, markEpoch, when, buckets, versions }: LogWrite): Write[] {
-  const writes: Write[] = [{ kind: 'put', key: entryKey(entry.id), item: encoded.item, when }];
-  if (markEpoch !== undefined) {
-    writes.push({ kind: 'put', key: markKey(entry.id, buckets), item: pendingMark(markEpoch, entry.at) });
-  }
-  writes.push(...versions);
-  return writes;
+  const key = markKey(entry.id, buckets);
+  return [
+    { kind: 'put', key: entryKey(entry.id), item: encoded.item, when },
+    // That of an open transaction goes with it: nobody would take away the mark of a decided one that is open.
+    markEpoch === undefined ? { kind: 'delete', key } : { kind: 'put', key, item: pendingMark(markEpoch, entry.at) },
+    ...versions,
+  ];
 }
 
 /** A mark goes only if it is still the one that was read. */

@@ -1,6 +1,6 @@
 import { expectInvariants, expectRest } from '../support/invariants.js';
 import { almostJoined, leave, versioned } from '../support/scenes.js';
-import { openWorld } from '../support/world.js';
+import { digestOf, event, openWorld } from '../support/world.js';
 
 describe('joining', () => {
   it('guardsBeforeCopy: home’s guards demand the epoch of the joining before anything is copied', async () => {
@@ -109,5 +109,32 @@ describe('joining', () => {
     await world.run(world.node('east').close());
     await world.run(world.node('east').expire());
     expect((await world.standing('east')).status('T1')).toBe('none');
+  });
+
+  it('copied over a late staging: no mark of an open transaction is left, and it comes back again', async () => {
+    const world = await openWorld();
+    const { service } = world.node('east');
+    const staged = event(1);
+    const late = world.hooks.hold({ by: 'east', to: 'west', method: 'stage' });
+    await world.run(service.begin({ id: 'T1', streams: ['orders'] }));
+    void world.start(service.write('T1', { events: [staged] }, 'request'));
+    await world.run(late.reached);
+    world.lose('west');
+    await world.run(world.node('east').watch());
+    await world.run(service.commit('T1', { digests: [digestOf(staged)] }));
+    world.heal();
+    // The staging lands when west has cleaned itself, before it copies what was decided.
+    const joining = world.hooks.hold({ by: 'west', to: 'east', method: 'raise' });
+    void world.start(world.node('west').watch());
+    await world.run(joining.reached);
+    late.release();
+    await world.clock.advance(1);
+    expect((await world.standing('west')).status('T1')).toBe('open');
+    joining.release();
+    await expectRest(world, { committed: ['T1'] });
+    expect([...(await world.standing('west')).marks.keys()]).toEqual([]);
+    world.lose('west');
+    await world.run(world.node('east').watch());
+    await expectRest(world, { committed: ['T1'] });
   });
 });
