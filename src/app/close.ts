@@ -4,6 +4,7 @@ import type { Write } from '../core/table.js';
 import { NEVER, type Timestamp, isTimestamp } from '../core/timestamp.js';
 import type { CloseAnswer } from '../ports/mirror-agent.js';
 import { applyAll, readTasks } from './apply.js';
+import { confirmHome } from './confirm.js';
 import { fencedTo, raiseBar } from './guards.js';
 import { heartbeat } from './heartbeat.js';
 import { pendingMarks } from './log.js';
@@ -51,9 +52,10 @@ async function closeAtHome(site: Site): Promise<Timestamp> {
   }
   await applyPending(site, bar);
   await closeStreams(site, bar);
-  // Read only now: who is in sync after all of it was applied has it. One that was left meanwhile may lack some.
-  const { inSync } = await site.routes.refresh().catch(() => ({ inSync: [] }));
-  const followers = inSync.filter((name) => name !== site.name);
+  // Read only now: who is in sync after all of it was applied has it. One that was left meanwhile may lack some. And a
+  // deposed home, which does not know that it is, has raised its own bar alone: later terms are not below it.
+  await confirmHome(site, route.term);
+  const followers = site.routes.known.inSync.filter((name) => name !== site.name);
   await Promise.all(followers.map((follower) => tell(site, follower, route.term, bar)));
   return bar;
 }

@@ -21,6 +21,7 @@ import { type Timestamp, latest } from '../core/timestamp.js';
 import { PortFull, PortThrottled, PortUnavailable } from '../ports/failures.js';
 import { ConditionFailed, WriteConflict } from '../ports/tables.js';
 import { type Task, applyAll, readTasks, taskFor } from './apply.js';
+import { confirmHome } from './confirm.js';
 import { prepareEntry, readEntries, readMarks, readVersions } from './log.js';
 import { HomeFails, NotHomeAnyMore } from './signals.js';
 import type { Site } from './site.js';
@@ -56,6 +57,7 @@ const PAUSE_MS = 2;
  * @throws NotHomeAnyMore when another site is home @throws HomeFails when home's tables fail
  */
 export async function decideAll(site: Site, proposals: readonly Proposal[]): Promise<readonly Verdict[]> {
+  const { term } = site.routes.known;
   const verdicts = new Map<Proposal, Verdict>();
   let open = proposals;
   let failure: unknown;
@@ -79,10 +81,30 @@ export async function decideAll(site: Site, proposals: readonly Proposal[]): Pro
     }
     open = open.filter((proposal) => !verdicts.has(proposal));
   }
+  await confirmRefusals(site, term, verdicts);
   if (open.length > 0 && failure instanceof PortUnavailable)
     throw new HomeFails('the tables of home fail', { cause: failure });
   return proposals.map((proposal) => verdicts.get(proposal) ?? { kind: 'refused', error: giveUp(failure) });
 }
+
+/** A conflict of versions may be one with a version that was overruled long ago: only the serving home can tell. */
+async function confirmRefusals(site: Site, term: number, verdicts: Map<Proposal, Verdict>): Promise<void> {
+  const conflicts = [...verdicts].filter(([, verdict]) => isConflict(verdict));
+  if (conflicts.length === 0) return;
+  try {
+    await confirmHome(site, term);
+  } catch (error) {
+    if (!(error instanceof PortUnavailable)) throw error;
+    const unsure = new LockstepError(
+      'Unavailable',
+      'the control store does not say whether this site is still home; ask again with the same id',
+    );
+    for (const [proposal] of conflicts) verdicts.set(proposal, { kind: 'refused', error: unsure });
+  }
+}
+
+const isConflict = (verdict: Verdict): boolean =>
+  verdict.kind === 'refused' && verdict.error.code === 'VersionConflict';
 
 /** A condition that fails outside of a decision is the guard that refuses chunks: the route is looked at again. */
 function isPassing(error: unknown): boolean {

@@ -23,7 +23,7 @@ import type {
   WholeTransactionPage,
   WriteAnswer,
 } from '../core/api.js';
-import { LockstepError } from '../core/errors.js';
+import { LockstepError, isLockstepError } from '../core/errors.js';
 import { PortThrottled, PortUnavailable } from '../ports/failures.js';
 import type { ForwardedRequest } from '../ports/mirror-agent.js';
 import { abort } from './abort.js';
@@ -31,6 +31,7 @@ import { begin } from './begin.js';
 import { commit } from './commit.js';
 import { commitBatch, commitOnce } from './commit-once.js';
 import type { CommitQueue } from './commit-queue.js';
+import { confirmHome } from './confirm.js';
 import { healthOf, healthOfAll } from './health.js';
 import { listConflicts, listIncidents } from './incidents.js';
 import { moveHome } from './move-home.js';
@@ -212,7 +213,7 @@ export class SiteService implements Service {
       if (attempt > 0) await this.#site.clock.sleep(PAUSE_MS * attempt);
       try {
         const { home } = await this.#site.routes.current();
-        if (home === this.#site.name) return await local();
+        if (home === this.#site.name) return await this.#atThisHome(local);
         return (await unlessMoved(
           this.#site,
           home,
@@ -225,6 +226,17 @@ export class SiteService implements Service {
       }
     }
     throw asLockstep(last);
+  }
+
+  /** That there is no such transaction is only true where home still is. */
+  async #atThisHome<T>(local: () => Promise<T>): Promise<T> {
+    const { term } = this.#site.routes.known;
+    try {
+      return await local();
+    } catch (error) {
+      if (isLockstepError(error, 'UnknownTransaction')) await confirmHome(this.#site, term);
+      throw error;
+    }
   }
 
   /** Decides whether it makes sense to try again: only after the route has moved on. @throws LockstepError */

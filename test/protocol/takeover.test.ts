@@ -1,6 +1,6 @@
 import { expectInvariants, expectRest } from '../support/invariants.js';
 import { almostJoined, decidedAlone, leave, versioned } from '../support/scenes.js';
-import { event, openWorld } from '../support/world.js';
+import { type World, event, openWorld } from '../support/world.js';
 
 const THREE = ['east', 'west', 'north'];
 
@@ -227,5 +227,38 @@ describe('takeover', () => {
     expect(await world.outcome(end)).toMatchObject({ id: 'T1', status: 'committed' });
     await expectRest(world, { committed: ['T1'] });
     expect((await world.standing('east')).decided('T1')?.at.startsWith('00000002')).toBe(true);
+  });
+
+  describe('a deposed home that does not know it', () => {
+    /** East is cut off, west has taken over; an old process of east works on with the route that it knows. */
+    async function cutOff(): Promise<World> {
+      const world = await openWorld();
+      await world.coordinator('east/2');
+      world.faults({ site: 'east', kind: 'partition' });
+      await world.run(world.node('west').watch());
+      expect(await world.route()).toMatchObject({ term: 2, home: 'west' });
+      return world;
+    }
+
+    it('refuses nothing on sight: a retry of what was committed elsewhere is no conflict of versions', async () => {
+      const world = await cutOff();
+      const first = event('first', { expectedVersion: 0 });
+      // Taken by the cut-off home, which brings it nowhere: to be overruled.
+      const { service } = await world.coordinator('east/2');
+      expect(await world.outcome(service.commitOnce({ id: 'T0', events: [first] }))).toBe('Undetermined');
+      await world.commit('west', 'T1', first);
+      expect(await world.outcome(service.commitOnce({ id: 'T1', events: [first] }))).toBe('Unavailable');
+      await world.run(world.node('west').service.begin({ id: 'T2', streams: ['orders'] }));
+      expect(await world.outcome(service.commit('T2', { digests: [] }))).toBe('Unavailable');
+      await expectRest(world, { committed: ['T1'] });
+    });
+
+    it('says to no reader that it is caught up', async () => {
+      const world = await cutOff();
+      await world.commit('west', 'T1');
+      const { service } = await world.coordinator('east/2');
+      const page = await world.run(service.readEvents({ stream: 'orders', site: 'east' }));
+      expect(page).toMatchObject({ events: [], caughtUp: false });
+    });
   });
 });
