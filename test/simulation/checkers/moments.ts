@@ -1,0 +1,52 @@
+import { entryLines, outLine } from '../../../src/core/compare.js';
+import type { Route } from '../../../src/core/route.js';
+import { decodeRecord } from '../../../src/core/record.js';
+import type { PutRecord } from '../../../src/ports/streams.js';
+import type { Cluster } from '../cluster.js';
+
+/**
+ * What must hold at the very moment: when a record is put, and when a client is answered. Found here, a violation shows
+ * the step that made it.
+ */
+export class Moments {
+  readonly wrong: string[] = [];
+  readonly #cluster: Cluster;
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+  }
+
+  /** I1, I4: each in-sync log has what was just put, as it was put. */
+  async put(site: string, records: readonly PutRecord[]): Promise<void> {
+    const route = await this.#cluster.route();
+    if (!isTold(route)) return;
+    for (const { data } of records) {
+      const record = decodeRecord(data);
+      if (record.kind !== 'part') continue;
+      const { line } = outLine(record.events.map(({ out }) => out));
+      for (const at of route.inSync) {
+        const entry = await this.#cluster.decided(at, record.transactionId);
+        const isThere = entry?.status === 'committed' && entryLines(entry).some((mine) => mine.line === line);
+        if (isThere) continue;
+        this.wrong.push(
+          `I1/I4: ${record.transactionId} is put on ${record.stream} at ${site} before it is in the log of ${at}`,
+        );
+      }
+    }
+  }
+
+  /** I3: each in-sync log has what was just acknowledged. */
+  async acknowledged(id: string, status: 'committed' | 'aborted'): Promise<void> {
+    const route = await this.#cluster.route();
+    if (!isTold(route)) return;
+    for (const at of route.inSync) {
+      const entry = await this.#cluster.decided(at, id);
+      if (entry?.status !== status) this.wrong.push(`I3: ${id} is answered ${status} before it is in the log of ${at}`);
+    }
+  }
+}
+
+/** While home moves the new one may still adopt; after an unclean takeover what was told may be lost. */
+function isTold(route: Route): boolean {
+  return route.phase === 'serving' && !route.terms.some(({ unclean }) => unclean === true);
+}

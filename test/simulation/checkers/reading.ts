@@ -1,0 +1,111 @@
+import { type DecidedEntry, isDecided } from '../../../src/core/entry.js';
+import type { EventOut } from '../../../src/core/api.js';
+import type { Standing } from '../../support/standing.js';
+import type { History } from '../history.js';
+import type { ReaderGroup } from '../readers.js';
+
+/** What is told of a clean history; after an unclean takeover what was read may have been lost since. */
+export interface Reading {
+  readonly history: History;
+  /** Home's log at rest. */
+  readonly log: Standing;
+  /** Ids that were lost, and listed as such. */
+  readonly lost: ReadonlySet<string>;
+  readonly clean: boolean;
+}
+
+/** Lost, duplicated, unseen, reordered, torn: all that a reader group may never meet, over all that it was given. */
+export function misread(group: ReaderGroup, reading: Reading): readonly string[] {
+  const wrong = [
+    ...duplicated(group),
+    ...torn(group, reading),
+    ...strange(group, reading),
+    ...(reading.clean ? [...reordered(group), ...staleCatchUp(group, reading)] : []),
+    ...(group.gap ? [] : unseen(group, reading)),
+  ];
+  return wrong.map((line) => `I8: ${group.name}: ${line}`);
+}
+
+const eventsOf = (group: ReaderGroup): readonly EventOut[] =>
+  group.kept.flatMap(({ events, transactions }) => [...events, ...transactions.flatMap((one) => one.events)]);
+
+function duplicated(group: ReaderGroup): readonly string[] {
+  const seen = new Set<string>();
+  return eventsOf(group).flatMap(({ id }) => {
+    if (seen.has(id)) return [`${id} was given twice`];
+    seen.add(id);
+    return [];
+  });
+}
+
+/** Versions of a key come in their order, and whole transactions in the order of commits on each versioned key. */
+function reordered(group: ReaderGroup): readonly string[] {
+  const last = new Map<string, number>();
+  return eventsOf(group).flatMap(({ stream, subject, version, id }) => {
+    if (version === undefined) return [];
+    const name = `${stream}/${subject}`;
+    const before = last.get(name) ?? 0;
+    last.set(name, version);
+    return version === before + 1 || group.gap ? [] : [`version ${version} of ${name} (${id}) came after ${before}`];
+  });
+}
+
+/** `transactions(…)` gives each with all its events on these streams, in one piece. */
+function torn(group: ReaderGroup, { log }: Reading): readonly string[] {
+  return group.kept.flatMap(({ transactions }) =>
+    transactions.flatMap(({ id, events }) => {
+      const entry = log.decided(id);
+      if (!entry) return [];
+      const whole = numbersOf(entry, group.streams);
+      const given = events.map(({ number }) => number);
+      return given.join() === whole.join() ? [] : [`${id} came with ${given.join()} of ${whole.join()}`];
+    }),
+  );
+}
+
+const numbersOf = (entry: DecidedEntry, streams: readonly string[]): readonly number[] =>
+  entry.events.filter(({ stream }) => streams.includes(stream)).map(({ number }) => number);
+
+/** What is not in the log was never committed. */
+function strange(group: ReaderGroup, { log, lost }: Reading): readonly string[] {
+  return eventsOf(group).flatMap(({ id, transactionid, data, stream, subject, number }) => {
+    if (lost.has(transactionid)) return [];
+    const entry = log.decided(transactionid);
+    const event = entry?.status === 'committed' ? entry.events.find((one) => one.number === number) : undefined;
+    if (!event) return [`${id} was given, and is not committed`];
+    const same = event.stream === stream && event.key === subject && event.data === JSON.stringify(data);
+    return same ? [] : [`${id} was given with other contents`];
+  });
+}
+
+function unseen(group: ReaderGroup, { log }: Reading): readonly string[] {
+  const seen = new Set(eventsOf(group).map(({ id }) => id));
+  const wrong: string[] = [];
+  for (const entry of log.entries.values()) {
+    if (!isDecided(entry) || entry.status !== 'committed') continue;
+    for (const number of numbersOf(entry, group.streams)) {
+      if (!seen.has(`${entry.id}:${number}`)) wrong.push(`${entry.id}:${number} was never given`);
+    }
+  }
+  return wrong;
+}
+
+/** A page that says `caughtUp` leaves out nothing that had been acknowledged before it was asked for. */
+function staleCatchUp(group: ReaderGroup, { history }: Reading): readonly string[] {
+  const seen = new Set<string>();
+  const wrong: string[] = [];
+  let checked = 0;
+  for (const { events, transactions, caughtUp, acknowledgedBefore, at } of group.kept) {
+    for (const { id } of events) seen.add(id);
+    for (const one of transactions) for (const { id } of one.events) seen.add(id);
+    if (!caughtUp || group.gap) continue;
+    for (; checked < acknowledgedBefore; checked += 1) {
+      const id = history.acknowledged[checked] ?? '';
+      history.told.get(id)?.events.forEach(({ stream }, number) => {
+        if (group.streams.includes(stream) && !seen.has(`${id}:${number}`))
+          wrong.push(`${at} said caught up without ${id}:${number}`);
+      });
+    }
+  }
+  return wrong;
+}

@@ -1,0 +1,209 @@
+import type { SiteService } from '../../src/app/service.js';
+import type { BatchResult, CommitRequest, EventIn } from '../../src/core/api.js';
+import { digestOf } from '../support/world.js';
+import type { Cluster } from './cluster.js';
+import type { Dice } from './dice.js';
+import { STREAMS } from './faults/kind.js';
+import type { End, History, Told } from './history.js';
+
+type Act = (service: SiteService) => Promise<unknown>;
+
+const PATIENCE_MS = 1500;
+const ATTEMPTS = 8;
+const RETRYABLE = new Set(['Unavailable', 'Undetermined', 'NotHome', 'Throttled', 'NotEnoughReplicas']);
+/** More than an item of a table takes: such events are kept in chunks. */
+const LARGE_CHARACTERS = 410 * 1024;
+
+/**
+ * Clients as they are: they ask any process of any site, wait for a while, ask again with the same identifiers, give up,
+ * ask twice at the same time, change their mind.
+ */
+export class Clients {
+  readonly #cluster: Cluster;
+  readonly #dice: Dice;
+  readonly #history: History;
+  #born = 0;
+
+  constructor(cluster: Cluster, dice: Dice, history: History) {
+    this.#cluster = cluster;
+    this.#dice = dice;
+    this.#history = history;
+  }
+
+  /** How many transactions were begun. */
+  get count(): number {
+    return this.#history.told.size;
+  }
+
+  /** A client with one transaction, or a batch of them. */
+  async run(): Promise<void> {
+    this.#born += 1;
+    const client = `c${this.#born}`;
+    const { interactive } = this.#cluster.plan;
+    if (this.#dice.chance(interactive)) return this.#interactive(client, this.#begin(client));
+    if (this.#dice.chance(0.15)) return this.#batch(client);
+    return this.#oneShot(client, this.#begin(client));
+  }
+
+  #begin(client: string): Told {
+    const id = `T${this.count + 1}`;
+    return this.#history.begin(id, client, this.#events(id), this.#cluster.elapsedMs);
+  }
+
+  #events(id: string): readonly EventIn[] {
+    const { keys, versioned } = this.#cluster.plan;
+    const named = new Set<string>();
+    return Array.from({ length: this.#dice.pick([1, 1, 2, 3, 5]) }, (_, n): EventIn => {
+      const stream = this.#dice.pick(STREAMS);
+      const key = this.#dice.pick(keys);
+      const name = `${stream}/${key}`;
+      const data = this.#dice.chance(0.004) ? `${id}/${n}/`.padEnd(LARGE_CHARACTERS, 'x') : `${id}/${n}`;
+      const event = { stream, key, type: 'test', data };
+      if (named.has(name) || !this.#dice.chance(versioned)) return event;
+      named.add(name);
+      return { ...event, expectedVersion: this.#history.versions.get(name) ?? 0 };
+    });
+  }
+
+  // ---------------------------------------------------------------------------------------------------------- asking
+
+  /** One request at some process: its answer, its refusal, or silence after a while. */
+  async #ask(what: string, act: Act): Promise<End> {
+    const { clock, trace } = this.#cluster;
+    const running = this.#cluster.running();
+    if (running.length === 0) {
+      await clock.sleep(PATIENCE_MS / 4);
+      return { kind: 'silent' };
+    }
+    const { node, process } = this.#dice.pick(running);
+    const asked = act(node.service).then(
+      (value): End => ({ kind: 'answer', value }),
+      (error: unknown): End => {
+        const { code, extras } = error as { readonly code?: string; readonly extras?: Record<string, unknown> };
+        this.#history.sawCode(code ?? String(error), what);
+        return { kind: 'refused', code: code ?? String(error), extras: extras ?? {} };
+      },
+    );
+    const end = await Promise.race([asked, clock.sleep(PATIENCE_MS).then((): End => ({ kind: 'silent' }))]);
+    trace.note(`${what} at ${process.name}: ${end.kind === 'refused' ? end.code : end.kind}`);
+    return end;
+  }
+
+  /** Asks until it is answered, each time somewhere; or gives up. */
+  async #insist(what: string, act: Act): Promise<{ readonly end: End; readonly asked: number }> {
+    const patience = this.#dice.chance(this.#cluster.plan.impatient) ? 1 : ATTEMPTS;
+    for (let asked = 1; ; asked += 1) {
+      const end = await this.#ask(what, act);
+      const again = end.kind === 'silent' || (end.kind === 'refused' && RETRYABLE.has(end.code));
+      if (!again || asked >= patience) return { end, asked };
+      await this.#cluster.clock.sleep(this.#dice.between(10, 300));
+    }
+  }
+
+  #heard(told: Told, end: End, asked: number): void {
+    this.#history.heard(told, end, asked, this.#cluster.elapsedMs);
+  }
+
+  // ------------------------------------------------------------------------------------------------------- one-shots
+
+  async #oneShot(client: string, told: Told): Promise<void> {
+    const { id } = told;
+    const commit: Act = (service) => service.commitOnce({ id, events: told.events });
+    const what = `${client} commits ${id}`;
+    if (this.#dice.chance(0.08)) {
+      // Twice at the same time: neither is the first attempt.
+      const ends = await Promise.all([this.#insist(what, commit), this.#insist(what, commit)]);
+      for (const { end } of ends) this.#heard(told, end, 2);
+      return;
+    }
+    const { end, asked } = await this.#insist(what, commit);
+    this.#heard(told, end, asked);
+    if (end.kind !== 'answer') return;
+    if (this.#dice.chance(0.2)) this.#heard(told, (await this.#insist(`${what} again`, commit)).end, 2);
+    if (this.#dice.chance(0.05)) await this.#changeMind(client, told);
+  }
+
+  /** The id is taken: other contents under it are never committed. */
+  async #changeMind(client: string, { id, events }: Told): Promise<void> {
+    const others = events.map((event) => ({ ...event, data: `${id} otherwise` }));
+    const what = `${client} commits ${id} with other contents`;
+    const { end } = await this.#insist(what, (service) => service.commitOnce({ id, events: others }));
+    if (end.kind === 'answer') this.#history.wrong.push(`${what}, and was answered committed`);
+  }
+
+  async #batch(client: string): Promise<void> {
+    const all = Array.from({ length: this.#dice.between(2, 4) }, () => this.#begin(client));
+    let open: readonly Told[] = all;
+    for (let asked = 1; asked <= ATTEMPTS && open.length > 0; asked += 1) {
+      const commits = open.map(({ id, events }): CommitRequest => ({ id, events }));
+      const end = await this.#ask(`${client} commits ${commits.map(({ id }) => id).join()}`, (service) =>
+        service.commitBatch({ commits }),
+      );
+      const results = end.kind === 'answer' ? (end.value as { readonly results: readonly BatchResult[] }).results : [];
+      for (const [index, told] of open.entries()) this.#heard(told, endOf(results[index]), asked);
+      open = open.filter((_, index) => isOpen(endOf(results[index])));
+      await this.#cluster.clock.sleep(this.#dice.between(10, 300));
+    }
+  }
+
+  // ---------------------------------------------------------------------------------------------------- interactive
+
+  async #interactive(client: string, told: Told): Promise<void> {
+    const { id } = told;
+    const replication = this.#dice.pick(['eager', 'eager', 'at-commit'] as const);
+    const deadlineMs = this.#dice.pick([1000, 5000, 20_000]);
+    const begun = await this.#insist(`${client} begins ${id}`, (service) =>
+      service.begin({ id, streams: [...STREAMS], replication, deadlineMs }),
+    );
+    if (begun.end.kind !== 'answer') return;
+    for (const n of told.events.keys()) {
+      if (!(await this.#write(client, told, n, 'writes'))) return;
+      if (this.#dice.chance(0.3)) await this.#cluster.clock.sleep(this.#dice.below(400));
+    }
+    const last = this.#dice.below(20);
+    if (last < 2) return; // given up: it expires
+    if (last < 5) return this.#abort(client, told);
+    await this.#commit(client, told);
+  }
+
+  async #write(client: string, told: Told, n: number, how: string): Promise<boolean> {
+    const event = told.events[n];
+    if (!event) return false;
+    const request = `${told.id}-${how}-${n}`;
+    const { end } = await this.#insist(`${client} ${how} ${told.id}/${n}`, (service) =>
+      service.write(told.id, { events: [event] }, request),
+    );
+    if (end.kind === 'refused' && (end.code === 'TransactionExpired' || end.code === 'TransactionAborted')) {
+      told.aborted = true;
+    }
+    return end.kind === 'answer';
+  }
+
+  async #abort(client: string, told: Told): Promise<void> {
+    const { end } = await this.#insist(`${client} aborts ${told.id}`, (service) => service.abort(told.id, {}));
+    if (end.kind === 'answer') told.aborted = true;
+  }
+
+  async #commit(client: string, told: Told): Promise<void> {
+    const digests = told.events.map(digestOf);
+    const act: Act = (service) => service.commit(told.id, { digests });
+    const what = `${client} commits ${told.id}`;
+    for (let round = 0; round < 3; round += 1) {
+      const { end } = await this.#insist(what, act);
+      this.#heard(told, end, 2);
+      if (end.kind === 'answer' && this.#dice.chance(0.15)) this.#heard(told, (await this.#insist(what, act)).end, 2);
+      if (end.kind !== 'refused' || end.code !== 'EventsMissing') return;
+      for (const n of end.extras['missing'] as readonly number[]) await this.#write(client, told, n, 'writes again');
+    }
+  }
+}
+
+function endOf(result: BatchResult | undefined): End {
+  if (!result) return { kind: 'silent' };
+  if (!('problem' in result)) return { kind: 'answer', value: result };
+  return { kind: 'refused', code: result.problem.code, extras: result.problem };
+}
+
+function isOpen(end: End): boolean {
+  return end.kind === 'silent' || (end.kind === 'refused' && RETRYABLE.has(end.code));
+}

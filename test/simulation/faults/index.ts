@@ -1,0 +1,8 @@
+import { BOARD_FAULTS } from './board.js';
+import { CALL_FAULTS } from './calls.js';
+import type { FaultKind } from './kind.js';
+import { PROCESS_FAULTS } from './processes.js';
+import { WORLD_FAULTS } from './world.js';
+
+/** Every kind of fault that a seed may draw. */
+export const FAULT_KINDS: readonly FaultKind[] = [...CALL_FAULTS, ...PROCESS_FAULTS, ...BOARD_FAULTS, ...WORLD_FAULTS];

@@ -1,0 +1,111 @@
+import type { SiteService } from '../../../src/app/service.js';
+import { type FaultKind, STREAMS, type Scene } from './kind.js';
+
+/** What clocks, shards and operators do. */
+export const WORLD_FAULTS: readonly FaultKind[] = [
+  {
+    name: 'clock jumps',
+    start: (scene) => setClock(scene, 'clock jumps', ({ dice }) => clockError(scene, dice.chance(0.5))),
+  },
+  { name: 'clock drifts', start: drift },
+  { name: 'shard split', start: (scene) => reshard(scene, 'shard split') },
+  { name: 'shards merged', start: (scene) => reshard(scene, 'shards merged') },
+  operator('switchover', ({ dice, cluster }) => {
+    const [stream, to] = [dice.pick(STREAMS), dice.pick(cluster.sites)];
+    return (service) => service.switchover(stream, { to });
+  }),
+  operator('home moved', ({ dice, cluster }) => {
+    const to = dice.pick(cluster.sites);
+    return (service) => service.moveHome({ to });
+  }),
+  operator('reconciliation', ({ dice, cluster }) => {
+    const site = dice.pick(cluster.sites);
+    return (service) => service.reconcile({ site });
+  }),
+  operator('unclean takeover', ({ dice, cluster }) => {
+    const to = dice.pick(cluster.sites);
+    return (service) => service.moveHome({ to, force: true });
+  }),
+  { name: 'takeover by suspicion', start: suspect },
+];
+
+/** An operator's request, at any site. Counts when it was carried out. */
+function operator(name: string, actOf: (scene: Scene) => (service: SiteService) => Promise<unknown>): FaultKind {
+  return {
+    name,
+    start: (scene) => {
+      const act = actOf(scene);
+      const worker = scene.anyone();
+      if (worker) scene.start(act(worker.node.service).then(() => scene.injector.count(name)));
+      return undefined;
+    },
+  };
+}
+
+/** Home does not answer one site for a while, which looks at it just then; home itself works on. */
+function suspect(scene: Scene): () => void {
+  const { cluster, dice, injector } = scene;
+  const at = dice.pick(cluster.sites);
+  const others = cluster.sites.filter((site) => site !== at);
+  const ends = others.map((site) =>
+    injector.switchOn('takeover by suspicion', { site, kind: 'partition', peer: at, oneWay: dice.chance(0.5) }),
+  );
+  for (const { node } of cluster.running(at)) scene.start(node.watch());
+  return () => {
+    for (const end of ends) end();
+  };
+}
+
+/** Half of what the readers' margin allows between any two clocks, at most. */
+function clockError({ cluster, dice }: Scene, forward: boolean): number {
+  const mostMs = (cluster.plan.options.readMarginMs ?? 1000) / 4;
+  return (forward ? 1 : -1) * dice.below(mostMs);
+}
+
+function setClock(scene: Scene, kind: string, errorOf: (scene: Scene) => number): undefined {
+  const errorMs = errorOf(scene);
+  const site = scene.dice.pick(scene.cluster.sites);
+  scene.cluster.aheadMs.set(site, () => errorMs);
+  scene.cluster.trace.note(`the clock of ${site} is set`, { errorMs });
+  scene.injector.count(kind);
+  return undefined;
+}
+
+/** A clock that runs fast or slow, until it is as wrong as it may be. */
+function drift(scene: Scene): undefined {
+  const { cluster, dice, injector } = scene;
+  const site = dice.pick(cluster.sites);
+  const beganMs = cluster.elapsedMs;
+  const targetMs = clockError(scene, dice.chance(0.5));
+  const overMs = dice.pick([500, 5000]);
+  const fromMs = cluster.aheadMs.get(site)?.(beganMs) ?? 0;
+  cluster.aheadMs.set(site, (nowMs) => fromMs + (targetMs - fromMs) * Math.min(1, (nowMs - beganMs) / overMs));
+  injector.count('clock drifts');
+  return undefined;
+}
+
+function reshard(scene: Scene, kind: 'shard split' | 'shards merged'): undefined {
+  scene.start(reshardOne(scene, kind));
+  return undefined;
+}
+
+async function reshardOne({ cluster, dice, injector }: Scene, kind: 'shard split' | 'shards merged'): Promise<void> {
+  const site = dice.pick(cluster.sites);
+  const stream = dice.pick(STREAMS);
+  const { streams } = cluster.rawOf(site);
+  const name = (await cluster.definitions()).find((one) => one.name === stream)?.replicas[site]?.physicalName;
+  const shards = name === undefined ? [] : ((await streams.describe(name))?.shards ?? []).filter(({ open }) => open);
+  if (name === undefined || shards.length === 0) return;
+  if (kind === 'shard split') {
+    if (shards.length > 4) return;
+    await streams.split(name, dice.pick(shards).shardId);
+  } else {
+    const ordered = [...shards].sort((a, b) => (BigInt(a.hashRange.from) < BigInt(b.hashRange.from) ? -1 : 1));
+    const at = dice.below(ordered.length - 1);
+    const [one, next] = [ordered[at], ordered[at + 1]];
+    if (!one || !next) return;
+    await streams.merge(name, one.shardId, next.shardId);
+  }
+  cluster.trace.note(kind, { stream, site });
+  injector.count(kind);
+}

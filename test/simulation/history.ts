@@ -1,0 +1,81 @@
+import type { CommitAnswer, EventIn } from '../../src/core/api.js';
+import { PROBLEMS } from '../../src/core/errors.js';
+
+/** How one request ended, as its client saw it. */
+export type End =
+  | { readonly kind: 'answer'; readonly value: unknown }
+  | { readonly kind: 'refused'; readonly code: string; readonly extras: Readonly<Record<string, unknown>> }
+  | { readonly kind: 'silent' };
+
+/** What clients were told of one id, over all of its attempts. */
+export interface Told {
+  readonly id: string;
+  readonly client: string;
+  readonly events: readonly EventIn[];
+  readonly invokedAtMs: number;
+  completedAtMs: number | undefined;
+  readonly committedAt: Set<string>;
+  aborted: boolean;
+  /** Refused at the first attempt, with a definite refusal. */
+  refused: boolean;
+}
+
+/** Everything that clients did and were told, in one place for the checkers. */
+export class History {
+  readonly told = new Map<string, Told>();
+  /** Ids in the order in which their commit was acknowledged first. */
+  readonly acknowledged: string[] = [];
+  /** What no client may ever be told. */
+  readonly wrong: string[] = [];
+  /** The last version of each `stream/key` that some client knows of. */
+  readonly versions = new Map<string, number>();
+
+  begin(id: string, client: string, events: readonly EventIn[], invokedAtMs: number): Told {
+    const told: Told = {
+      id,
+      client,
+      events,
+      invokedAtMs,
+      completedAtMs: undefined,
+      committedAt: new Set(),
+      aborted: false,
+      refused: false,
+    };
+    this.told.set(id, told);
+    return told;
+  }
+
+  /** @param asked how often the same was asked until this end */
+  heard(told: Told, end: End, asked: number, nowMs: number): void {
+    if (end.kind === 'answer') this.#committed(told, end.value as CommitAnswer, nowMs);
+    if (end.kind !== 'refused') return;
+    if (end.code === 'TransactionAborted' || end.code === 'TransactionExpired') told.aborted = true;
+    if (end.code !== 'VersionConflict') return;
+    if (told.committedAt.size > 0) this.wrong.push(`identity first: ${told.id} was committed, and then refused`);
+    told.refused = asked === 1;
+    const { stream, key, actual } = end.extras as {
+      readonly stream: string;
+      readonly key: string;
+      readonly actual: number;
+    };
+    this.versions.set(`${stream}/${key}`, actual);
+  }
+
+  /** Clients may only be told what the contract names. */
+  sawCode(code: string, what: string): void {
+    if (!(code in PROBLEMS)) this.wrong.push(`${what} ended in an error without a code: ${code}`);
+  }
+
+  #committed(told: Told, { committedAt, id, events }: CommitAnswer, nowMs: number): void {
+    if (id !== told.id) this.wrong.push(`${told.id} was answered as ${id}`);
+    if (events !== told.events.length) this.wrong.push(`${told.id} was answered with ${events} events`);
+    if (told.committedAt.size === 0) {
+      this.acknowledged.push(told.id);
+      told.completedAtMs = nowMs;
+    }
+    told.committedAt.add(committedAt);
+    for (const { stream, key, expectedVersion } of told.events) {
+      if (expectedVersion !== undefined) this.versions.set(`${stream}/${key}`, expectedVersion + 1);
+    }
+  }
+}

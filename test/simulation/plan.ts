@@ -1,0 +1,96 @@
+import type { StreamPolicy } from '../../src/core/api.js';
+import type { OptionsInput } from '../../src/core/options.js';
+import type { Dice } from './dice.js';
+
+/**
+ * What one seed is about. Each seed draws a few kinds of faults, a rate, and options of its own ("swarm testing"): runs
+ * that differ as wholes meet more than runs that all are the same mixture of everything.
+ */
+export interface Plan {
+  readonly sites: readonly string[];
+  readonly processesPerSite: number;
+  readonly roundTripMs: number;
+  readonly options: OptionsInput;
+  readonly streams: Readonly<Record<string, StreamPolicy>>;
+  /** Names of the kinds of faults that this seed draws from. */
+  readonly faults: readonly string[];
+  /** Between the starts of two faults, on average, milliseconds. */
+  readonly faultEveryMs: number;
+  /** Faults that may last at the same time. */
+  readonly faultsAtOnce: number;
+  /** Between the starts of two clients, on average, milliseconds. */
+  readonly clientEveryMs: number;
+  readonly keys: readonly string[];
+  /** Share of events with an expected version. */
+  readonly versioned: number;
+  readonly interactive: number;
+  /** Share of clients that give up early. */
+  readonly impatient: number;
+  /** Periods of the loops, milliseconds. */
+  readonly periodsMs: Readonly<Record<Work, number>>;
+  readonly readers: number;
+  /** A home may be forced that does not know everything. */
+  readonly unclean: boolean;
+}
+
+export const WORKS = ['watch', 'tend', 'close', 'sweep', 'expire'] as const;
+export type Work = (typeof WORKS)[number];
+
+const ALL_KEYS = ['a', 'b', 'c', 'd', 'e', 'f'];
+
+export function planOf(dice: Dice, kinds: readonly string[]): Plan {
+  const sites = dice.chance(0.55) ? ['east', 'west'] : ['east', 'west', 'north'];
+  const unclean = dice.chance(0.1);
+  const calm = dice.chance(0.05);
+  return {
+    sites,
+    processesPerSite: dice.pick([1, 2, 2, 3]),
+    roundTripMs: dice.pick([2, 2, 10, 40]),
+    options: {
+      guardCopies: dice.pick([1, 2, 3]),
+      minInSync: dice.chance(0.15) ? 2 : 1,
+      callTimeoutMs: dice.pick([60, 120, 250]),
+      bulkTimeoutMs: dice.pick([500, 2000]),
+      failuresToOpen: dice.between(1, 3),
+      applyAttempts: dice.pick([2, 4, 8]),
+      decideAttempts: dice.pick([3, 12]),
+      halfOpenAfterMs: dice.pick([50, 500]),
+      readMarginMs: dice.pick([1000, 4000]),
+      clearPauseMs: dice.pick([0, 0, 20]),
+      arrivalMarginMs: dice.pick([0, 0, 30]),
+      heartbeatIdleMs: dice.pick([500, 10_000]),
+      failbackAfterMs: 2000,
+      deadlineMs: dice.pick([1000, 3000]),
+    },
+    streams: streamsOf(dice, sites.length - 1),
+    faults: calm
+      ? []
+      : dice.some(kinds, dice.pick([0.08, 0.15, 0.3, 1])).filter((kind) => unclean || kind !== 'unclean takeover'),
+    faultEveryMs: dice.pick([60, 150, 400, 1200]),
+    faultsAtOnce: dice.pick([1, 2, 2, 4]),
+    clientEveryMs: dice.pick([20, 60, 150]),
+    keys: ALL_KEYS.slice(0, dice.pick([1, 3, 6])),
+    versioned: dice.pick([0, 0.3, 0.8]),
+    interactive: dice.pick([0.1, 0.4, 0.8]),
+    impatient: dice.pick([0, 0.15, 0.4]),
+    periodsMs: {
+      watch: dice.pick([200, 500]),
+      tend: dice.pick([200, 600]),
+      close: dice.pick([150, 400, 1500]),
+      sweep: dice.pick([400, 1200]),
+      expire: 5000,
+    },
+    readers: dice.pick([2, 3, 4]),
+    unclean,
+  };
+}
+
+function streamsOf(dice: Dice, mirrors: number): Readonly<Record<string, StreamPolicy>> {
+  const shards = () => dice.pick([1, 1, 2, 3]);
+  const failback = dice.pick(['stay', 'stay', 'automatic'] as const);
+  return {
+    orders: { mirrors: { count: mirrors }, shards: shards(), failback },
+    ledger: { mirrors: { count: mirrors }, shards: shards(), ordering: 'versioned' },
+    audit: { mirrors: { count: mirrors, create: 'on-begin' }, shards: shards() },
+  };
+}

@@ -1,0 +1,26 @@
+/** A worker of `npm run simulate`: takes a seed, answers what came of it, takes the next. */
+import { type SeedResult, simulate } from './simulation.js';
+
+interface Task {
+  readonly seed: number;
+  readonly transactions: number;
+}
+
+process.on('message', (task: Task) => void work(task));
+process.send?.('ready');
+
+async function work({ seed, transactions }: Task): Promise<void> {
+  const startedAt = performance.now();
+  const result = await resultOf(seed, transactions);
+  process.send?.({ ...result, ms: performance.now() - startedAt });
+}
+
+async function resultOf(seed: number, transactions: number): Promise<SeedResult> {
+  try {
+    const { history: _history, ...result } = await simulate(seed, { transactions });
+    return result;
+  } catch (error) {
+    const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    return { seed, transactions: 0, acknowledged: 0, faults: {}, violations: [`the simulation failed: ${why}`] };
+  }
+}
