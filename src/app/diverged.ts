@@ -14,7 +14,7 @@ import { decidedEntries, lineOf } from './digests.js';
 import { fetchEntries } from './fetch.js';
 import { recordConflict } from './incidents.js';
 import { DEFAULT_POLICY } from './registry.js';
-import { overrule } from './overrule.js';
+import { type Round, overrule } from './overrule.js';
 import type { Site } from './site.js';
 
 const LINES = 2000;
@@ -32,9 +32,10 @@ export interface Diverged {
  * stream's policy says which one wins, and the loser is recorded with both. The old history goes from this log, and
  * streams that show it are begun anew. Begun again after a crash, it goes on with what is left.
  */
-export async function resolveDiverged(site: Site, route: Route, home: MirrorAgent): Promise<Diverged> {
+export async function resolveDiverged(site: Site, round: Round, { terms, home: at }: Route): Promise<Diverged> {
+  const home = site.peers.agent(at);
   const resolved = await resolvedUpTo(site);
-  const unclean = route.terms.filter((term) => term.unclean === true && term.term > resolved);
+  const unclean = terms.filter((term) => term.unclean === true && term.term > resolved);
   const newest = unclean.at(-1);
   if (!newest) return { takenOver: [], conflicts: [] };
   // Home may have been lost more than once meanwhile: the histories part where the first of these homes knew no more.
@@ -50,7 +51,7 @@ export async function resolveDiverged(site: Site, route: Route, home: MirrorAgen
   }
   const touched = new Set(alone.flatMap((entry) => entry.streams));
   for (const stream of touched) await beginAnew(site, stream);
-  for (const entry of [...alone].reverse()) await overrule(site, route, entry);
+  for (const entry of [...alone].reverse()) await overrule(site, round, entry);
   await site.tables.transact([{ kind: 'put', key: RESOLVED, item: { term: newest.term } }]);
   return { takenOver, conflicts };
 }

@@ -15,11 +15,11 @@ export async function openIncident(
   kind: IncidentKind,
   at: string,
   what: string,
-  stream?: string,
+  { stream, id = site.newId() }: { readonly stream?: string; readonly id?: string } = {},
 ): Promise<Incident> {
   const startedAt = toIso(site.clock.now());
   const incident: Incident = {
-    id: site.newId(),
+    id,
     kind,
     site: at,
     ...(stream === undefined ? {} : { stream }),

@@ -10,6 +10,7 @@ import { Readers } from './readers.js';
 import { SiteService } from './service.js';
 import { Site, type SitePorts } from './site.js';
 import { ensureActive } from './streams.js';
+import { performerOf } from './steps.js';
 import { expireLog, sweepHome } from './sweep.js';
 import { watch } from './watch.js';
 
@@ -24,7 +25,7 @@ export class SiteNode {
   readonly #closer: Closer;
 
   constructor(ports: SitePorts) {
-    this.site = new Site(ports);
+    this.site = new Site(ports, performerOf);
     this.#closer = new Closer(this.site);
     const queue = new CommitQueue(this.site);
     this.service = new SiteService(this.site, queue, new Readers(this.site));

@@ -4,7 +4,7 @@ import { evenRanges } from '../core/hash-range.js';
 import { backlogKey } from '../core/items.js';
 import { NEVER, TICKS_PER_MS, type Timestamp, clockOf, termOf, timestamp, toIso } from '../core/timestamp.js';
 import type { Write } from '../core/table.js';
-import type { MirrorAgent, Range } from '../ports/mirror-agent.js';
+import type { Range } from '../ports/mirror-agent.js';
 import { drainBacklog } from './applier.js';
 import { closedStands } from './close.js';
 import { copyMissing } from './copy.js';
@@ -15,34 +15,33 @@ import type { Site } from './site.js';
 const PREFIX = 'reconciliation/';
 const HASH_RANGES = 4;
 const TIME_WINDOWS = 4;
-const DRAIN_ROUNDS = 400;
 const DRAIN_PAUSE_MS = 50;
+/** Of one step of draining, and of such steps. A replica that fails meanwhile is not waited for for ever. */
+const DRAIN_ROUNDS = 20;
+const DRAIN_STEPS = 10;
 const COMPARE_ROUNDS = 6;
 
-/** What a reconciliation found so far; kept in the control store, so that anyone can follow it. */
-export class Progress {
-  readonly #site: Site;
-  #state: Reconciliation;
-  #version = 0;
+// -------------------------------------------------------------------------------------------------------- its record
 
-  constructor(site: Site, id: string) {
-    this.#site = site;
-    this.#state = { id, site: site.name, status: 'running', progress: 0, startedAt: toIso(site.clock.now()) };
-  }
+/** Opens the record by which anyone can follow a reconciliation. */
+export async function openReconciliation(site: Site, id: string): Promise<void> {
+  const state: Reconciliation = {
+    id,
+    site: site.name,
+    status: 'running',
+    progress: 0,
+    startedAt: toIso(site.clock.now()),
+  };
+  await site.control.compareAndSet(PREFIX + id, 0, state);
+}
 
-  get id(): string {
-    return this.#state.id;
-  }
-
-  async tell(change: Partial<Reconciliation>): Promise<void> {
-    this.#state = { ...this.#state, ...change };
-    const written = await this.#site.control.compareAndSet(PREFIX + this.id, this.#version, this.#state);
-    if (written) this.#version += 1;
-  }
-
-  async end(change: Partial<Reconciliation>): Promise<void> {
-    await this.tell({ progress: 1, ...change, endedAt: toIso(this.#site.clock.now()) });
-  }
+/** What is told of it later; by steps that run one after the other, so that nobody else writes. */
+export async function tellReconciliation(site: Site, id: string, change: Partial<Reconciliation>): Promise<void> {
+  const record = await site.control.get(PREFIX + id);
+  if (!record) return;
+  const ended = change.status === undefined ? {} : { progress: 1, endedAt: toIso(site.clock.now()) };
+  const state = { ...(record.value as Reconciliation), ...ended, ...change };
+  await site.control.compareAndSet(PREFIX + id, record.version, state);
 }
 
 /** @throws LockstepError NotFound */
@@ -52,80 +51,109 @@ export async function getReconciliation(site: Site, id: string): Promise<Reconci
   return record.value as Reconciliation;
 }
 
-/** Starts the reconciliation of this site with home, in the background. @throws LockstepError UnknownStream */
-export async function startReconciliation(site: Site, streams?: readonly string[]): Promise<{ readonly id: string }> {
-  await site.registry.require(streams ?? []);
-  const progress = new Progress(site, site.newId());
-  await progress.tell({});
-  const route = await site.routes.refresh();
-  if (!route.inSync.includes(site.name)) {
-    await progress.end({
-      status: 'failed',
-      problem: `${site.name} is not in sync: it reconciles by itself when it returns`,
-    });
-    return { id: progress.id };
-  }
-  // Whoever asks wants to know of everything that is kept, not of what is new since the last time.
-  const work = reconcile(site, progress, { from: NEVER, ...(streams ? { streams } : {}) });
-  site.ports.later(
-    work.then(
-      (proof) => progress.end({ status: 'done', proof }),
-      (error: unknown) =>
-        progress.end({ status: 'failed', problem: error instanceof Error ? error.message : String(error) }),
-    ),
-  );
-  return { id: progress.id };
+// ---------------------------------------------------------------------------------------------------------- its steps
+
+/** What is compared: with whom, from where to where, in which pieces. */
+export interface Plan {
+  readonly other: string;
+  readonly from: Timestamp;
+  readonly streams: readonly string[];
+  /** Those of one time together: each side then walks its log once. */
+  readonly windows: readonly (readonly Range[])[];
 }
 
-export interface ReconcileOptions {
-  readonly streams?: readonly string[];
-  /** @default what the streams here were closed at: up to there nothing can be missing */
-  readonly from?: Timestamp;
-  /** Set while this site joins: called once its log is complete, before its streams are waited for. */
-  readonly whenCopied?: () => Promise<void>;
-  readonly overruled?: readonly string[];
-  readonly conflicts?: readonly string[];
+/** The digests of one window at both sides. */
+export interface Compared {
+  readonly here: Digests;
+  readonly there: Digests;
+}
+
+interface Digests {
+  readonly log: string;
+  readonly stream: string;
 }
 
 /**
- * Makes this site's log and streams equal to those of the other side: digests first, then only what differs. Running it
- * twice changes nothing; begun again after a crash it finds what is still missing.
+ * Decides what to compare. From here until `copyFrom` has ended new records join the backlogs, behind what is missing.
+ *
+ * @param everything from the beginning of the log, rather than from what was closed here: up to there nothing can be
+ *   missing
  */
-export async function reconcile(site: Site, progress: Progress, options: ReconcileOptions): Promise<Proof> {
+export async function planWindows(
+  site: Site,
+  wanted: readonly string[] | undefined,
+  everything: boolean,
+): Promise<Plan> {
   const other = referenceSite(site);
-  const agent = site.peers.agent(other);
   await site.registry.refresh();
-  const streams = streamsHere(site, options.streams);
+  const streams = streamsHere(site, wanted);
   for (const stream of streams) site.refilling.add(stream);
+  const from = everything ? NEVER : await closedStands(site, streams);
+  const to = await site.peers.agent(site.routes.known.home).closeNow();
+  return { other, from, streams, windows: rangesBetween(streams, from, to) };
+}
+
+export async function compareWindows(
+  site: Site,
+  other: string,
+  windows: readonly Range[],
+): Promise<readonly Compared[]> {
+  const [here, there] = await Promise.all([
+    digestsHere(site, { ranges: windows }),
+    site.peers.agent(other).digests({ ranges: windows }),
+  ]);
+  const none = { log: '', stream: '' };
+  return windows.map((_, index) => ({ here: here.ranges[index] ?? none, there: there.ranges[index] ?? none }));
+}
+
+/** Copies what the log here lacks, and puts what the replicas here lack into their backlogs. @returns entries copied */
+export async function copyFrom(
+  site: Site,
+  { other, from, streams }: Plan,
+  wanted?: readonly string[],
+): Promise<number> {
   try {
-    const from = options.from ?? (await closedStands(site, streams));
-    const to = await site.peers.agent(site.routes.known.home).closeNow();
-    const ranges = rangesBetween(streams, from, to);
-    const before = await bothDigests(site, agent, ranges);
-    await progress.tell({ progress: 0.2 });
-    site.copied += await copyMissing(site, agent, from);
-    const { copied } = site;
-    await progress.tell({ progress: 0.5 });
+    site.copied += await copyMissing(site, site.peers.agent(other), from);
     // A replica that was made meanwhile has been filled without what was copied since.
     await site.registry.refresh();
-    for (const stream of streamsHere(site, options.streams)) await enqueueMissing(site, stream, from);
-    for (const stream of streams) site.refilling.delete(stream);
-    await options.whenCopied?.();
-    await progress.tell({ progress: 0.7 });
-    await drainUntilLevel(site, streams);
-    const after = await equalDigests(site, agent, ranges);
-    site.copied = 0;
-    return {
-      sites: [site.name, other],
-      windows: ranges.map((range, index) => windowOf(site, other, range, before, after, index)),
-      copied,
-      overruled: options.overruled ?? [],
-      conflicts: options.conflicts ?? [],
-      gaps: [],
-    };
+    for (const stream of streamsHere(site, wanted)) await enqueueMissing(site, stream, from);
+    return site.copied;
   } finally {
-    for (const stream of streams) site.refilling.delete(stream);
+    letDrain(site, streams);
   }
+}
+
+export function letDrain(site: Site, streams: Iterable<string>): void {
+  for (const stream of streams) site.refilling.delete(stream);
+}
+
+/** @returns whether there is nothing to wait for any more @param step how often this was tried */
+export async function drain(site: Site, streams: readonly string[], step: number): Promise<boolean> {
+  for (let round = 0; round < DRAIN_ROUNDS; round += 1) {
+    const level = await Promise.all(streams.map((stream) => drainBacklog(site, stream)));
+    if (!level.includes(false)) return true;
+    if (site.ports.stopping?.aborted) throw new LockstepError('Unavailable', 'this process is ending');
+    await site.clock.sleep(DRAIN_PAUSE_MS);
+  }
+  return step >= DRAIN_STEPS;
+}
+
+/** Compares again until nothing is on its way any more; what still differs then is told as it is. */
+export async function prove(
+  site: Site,
+  { other, windows }: Plan,
+  before: readonly Compared[],
+  found: Pick<Proof, 'copied' | 'overruled' | 'conflicts'>,
+): Promise<Proof> {
+  const ranges = windows.flat();
+  const after = await equalDigests(site, other, ranges);
+  site.copied = 0;
+  return {
+    sites: [site.name, other],
+    windows: ranges.map((range, index) => windowOf(site, other, range, before[index], after[index])),
+    ...found,
+    gaps: [],
+  };
 }
 
 function streamsHere(site: Site, wanted: readonly string[] | undefined): readonly string[] {
@@ -141,10 +169,10 @@ function referenceSite(site: Site): string {
   return other;
 }
 
-function rangesBetween(streams: readonly string[], from: Timestamp, to: Timestamp): readonly Range[] {
+function rangesBetween(streams: readonly string[], from: Timestamp, to: Timestamp): readonly (readonly Range[])[] {
   const borders = timeBorders(from, to);
-  return streams.flatMap((stream) =>
-    borders.slice(1).flatMap((end, index) =>
+  return borders.slice(1).map((end, index) =>
+    streams.flatMap((stream) =>
       evenRanges(HASH_RANGES).map((hashed) => ({
         stream,
         from: borders[index] ?? from,
@@ -169,39 +197,20 @@ function timeBorders(from: Timestamp, to: Timestamp): readonly Timestamp[] {
   return [...new Set([from, start, ...inner, to])].sort();
 }
 
-interface BothDigests {
-  readonly here: readonly { readonly log: string; readonly stream: string }[];
-  readonly there: readonly { readonly log: string; readonly stream: string }[];
-}
-
-async function bothDigests(site: Site, agent: MirrorAgent, ranges: readonly Range[]): Promise<BothDigests> {
-  const [here, there] = await Promise.all([digestsHere(site, { ranges }), agent.digests({ ranges })]);
-  return { here: here.ranges, there: there.ranges };
-}
-
-/** Compares again until nothing is on its way any more; what still differs then is told as it is. */
-async function equalDigests(site: Site, agent: MirrorAgent, ranges: readonly Range[]): Promise<BothDigests> {
+async function equalDigests(site: Site, other: string, windows: readonly Range[]): Promise<readonly Compared[]> {
   for (let round = 1; ; round += 1) {
-    const both = await bothDigests(site, agent, ranges);
-    const equal = both.here.every((digest, index) => {
-      const other = both.there[index];
-      return digest.log === other?.log && digest.stream === other.stream && digest.log === digest.stream;
-    });
+    const both = await compareWindows(site, other, windows);
+    const equal = both.every(
+      ({ here, there }) => here.log === there.log && here.stream === there.stream && here.log === here.stream,
+    );
     if (equal || round === COMPARE_ROUNDS) return both;
     await site.clock.sleep(DRAIN_PAUSE_MS * round);
   }
 }
 
-function windowOf(
-  site: Site,
-  other: string,
-  range: Range,
-  before: BothDigests,
-  after: BothDigests,
-  index: number,
-): ProofWindow {
+function windowOf(site: Site, other: string, range: Range, before?: Compared, after?: Compared): ProofWindow {
   const none = { log: '', stream: '' };
-  const sides = (both: BothDigests) => ({ [site.name]: both.here[index] ?? none, [other]: both.there[index] ?? none });
+  const sides = (both?: Compared) => ({ [site.name]: both?.here ?? none, [other]: both?.there ?? none });
   return {
     stream: range.stream,
     from: range.from,
@@ -227,16 +236,4 @@ async function enqueueMissing(site: Site, stream: string, from: Timestamp): Prom
     }
   }
   if (writes.length > 0) await site.tables.writeEach(writes);
-}
-
-async function drainUntilLevel(site: Site, streams: readonly string[]): Promise<void> {
-  for (const stream of streams) {
-    for (let round = 0; round < DRAIN_ROUNDS; round += 1) {
-      if (await drainBacklog(site, stream)) break;
-      if (site.ports.stopping?.aborted) throw new LockstepError('Unavailable', 'this process is ending');
-      // What would fill it has stopped already: the next start goes on.
-      if (site.ports.stopping?.aborted) throw new LockstepError('Unavailable', 'it was stopped; start it again');
-      await site.clock.sleep(DRAIN_PAUSE_MS);
-    }
-  }
 }

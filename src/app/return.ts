@@ -2,70 +2,31 @@ import { type DecidedEntry, isDecided } from '../core/entry.js';
 import { LockstepError } from '../core/errors.js';
 import { sumOf } from '../core/plan.js';
 import { type Route, dropJoining, finishJoin, startJoin } from '../core/route.js';
-import type { LogLine, MirrorAgent } from '../ports/mirror-agent.js';
+import type { LogLine } from '../ports/mirror-agent.js';
 import { type Round, forgetOpen, overrule } from './overrule.js';
-import { resolveDiverged } from './diverged.js';
 import { fenceGuards } from './guards.js';
-import { endIncidents, openIncident, tellIncident } from './incidents.js';
 import { allMarks, readEntries } from './log.js';
-import { Progress, reconcile } from './reconcile.js';
 import type { Site } from './site.js';
 
 const LOOKUP = 200;
 
-/**
+/*
  * A site that finds itself out of sync comes back: it fences itself to the serving term, cleans itself of what it alone
- * decided, joins, copies what it lacks, and is in sync when it lacks nothing.
- *
- * @returns whether it is in sync now
+ * decided, joins, copies what it lacks, and is in sync when it lacks nothing. These are its steps; src/workflows/ says
+ * how they follow on each other.
  */
-export async function returnSite(site: Site): Promise<boolean> {
+
+/** The route, as long as home is the one to which a round fenced this site. */
+export async function routeIn(site: Site, { term }: Round): Promise<Route> {
   const route = await site.routes.refresh();
-  if (route.phase !== 'serving') return false;
-  if (route.inSync.includes(site.name)) return true;
-  const home = site.peers.agent(route.home);
-  await home.probe();
-  await fenceSelf(site, route);
-  const incident = await openIncident(
-    site,
-    'return',
-    site.name,
-    `${site.name} is back: it compares itself with ${route.home}`,
-  );
-  const progress = new Progress(site, site.newId());
-  try {
-    // First: of what the other history lacks, some may have been acknowledged. What is then left never was.
-    const diverged = await resolveDiverged(site, route, home);
-    if (diverged.conflicts.length > 0)
-      await tellIncident(site, incident.id, `${diverged.conflicts.length} conflicts were resolved`);
-    const overruled = await clean(site, route, home);
-    if (overruled.length > 0) await tellIncident(site, incident.id, `${overruled.length} decisions were overruled`);
-    const since = await beginJoin(site, route.term);
-    // Shut guards, of a takeover that is not quite finished, would be opened for an older epoch yet.
-    if ((await home.raise({ term: route.term, epoch: since })) === 'stale') {
-      throw new LockstepError('Unavailable', `the guards of ${route.home} do not demand epoch ${since} yet`);
-    }
-    await progress.tell({});
-    await tellIncident(site, incident.id, `joining since epoch ${since}; reconciliation ${progress.id}`);
-    const proof = await reconcile(site, progress, {
-      overruled,
-      conflicts: diverged.conflicts,
-      whenCopied: () => endJoin(site, since),
-    });
-    await progress.end({ status: 'done', proof });
-    await tellIncident(site, incident.id, `in sync; ${proof.copied} entries were copied`, true);
-    await endIncidents(site, `${site.name} is in sync again`, (it) => it.site === site.name);
-    return true;
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    await progress.end({ status: 'failed', problem: why }).catch(() => undefined);
-    await tellIncident(site, incident.id, `not yet: ${why}`, true);
-    throw error;
+  if (route.term !== term || route.phase !== 'serving') {
+    throw new LockstepError('Unavailable', 'another term began while this site was coming back');
   }
+  return route;
 }
 
 /** Step 0: after this nothing of an older term is written here, and nothing cleaned by an earlier attempt. */
-async function fenceSelf(site: Site, round: Round): Promise<void> {
+export async function fenceSelf(site: Site, round: Round): Promise<void> {
   if ((await fenceGuards(site, round.term, round.epoch)) === 'refused') {
     throw new LockstepError(
       'Unavailable',
@@ -74,8 +35,12 @@ async function fenceSelf(site: Site, round: Round): Promise<void> {
   }
 }
 
-/** Step 1. A joining that this site does not remember, of before a crash, begins anew. */
-async function beginJoin(site: Site, term: number): Promise<number> {
+/**
+ * Step 1. A joining that this site does not remember, of before a crash, begins anew.
+ *
+ * @returns the epoch since which it joins
+ */
+export async function beginJoin(site: Site, term: number): Promise<number> {
   const dropped = await site.routes.change((route) => dropJoining(route, site.name));
   if (dropped.kind === 'changed') site.note('an unfinished joining begins anew');
   const outcome = await site.routes.change((route) =>
@@ -90,13 +55,20 @@ async function beginJoin(site: Site, term: number): Promise<number> {
   }
   // From here on decisions come in: an attempt that slept through this must not clean them away.
   await fenceSelf(site, { term, epoch: since });
+  // Shut guards, of a takeover that is not quite finished, would be opened for an older epoch yet.
+  const { home } = outcome.route;
+  if ((await site.peers.agent(home).raise({ term, epoch: since })) === 'stale') {
+    throw new LockstepError('Unavailable', `the guards of ${home} do not demand epoch ${since} yet`);
+  }
   return since;
 }
 
 /** Step 3: only for the very joining that the copy began with. */
-async function endJoin(site: Site, since: number): Promise<void> {
+export async function endJoin(site: Site, since: number): Promise<void> {
   const outcome = await site.routes.change((route) => finishJoin(route, site.name, since));
-  if (outcome.kind === 'refused') throw new LockstepError('Unavailable', `${site.name} is not in sync: ${outcome.why}`);
+  // In sync all the same: an attempt before this one did it, and its answer was lost.
+  if (outcome.kind === 'refused' && !outcome.route.inSync.includes(site.name))
+    throw new LockstepError('Unavailable', `${site.name} is not in sync: ${outcome.why}`);
   site.note('in sync', { epoch: outcome.route.epoch });
 }
 
@@ -106,7 +78,8 @@ async function endJoin(site: Site, since: number): Promise<void> {
  *
  * @returns the ids that were overruled
  */
-async function clean(site: Site, route: Route, home: MirrorAgent): Promise<readonly string[]> {
+export async function clean(site: Site, round: Round, at: string): Promise<readonly string[]> {
+  const home = site.peers.agent(at);
   const open: string[] = [];
   const pending: string[] = [];
   for await (const marks of allMarks(site))
@@ -120,8 +93,8 @@ async function clean(site: Site, route: Route, home: MirrorAgent): Promise<reado
     });
   }
   strangers.sort((a, b) => (a.at < b.at ? 1 : -1));
-  for (const entry of strangers) await overrule(site, route, entry);
-  for (const id of open) await forgetOpen(site, route, id);
+  for (const entry of strangers) await overrule(site, round, entry);
+  for (const id of open) await forgetOpen(site, round, id);
   return strangers.map((entry) => entry.id);
 }
 

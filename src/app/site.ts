@@ -10,6 +10,8 @@ import type { Clock, Observer, Random } from '../ports/environment.js';
 import type { Peers } from '../ports/mirror-agent.js';
 import type { Streams } from '../ports/streams.js';
 import type { Tables } from '../ports/tables.js';
+import type { Consumers } from '../ports/consumers.js';
+import type { Context, Perform, WorkflowName, Workflows } from '../ports/workflows.js';
 import { Registry } from './registry.js';
 import { Routes } from './routes.js';
 
@@ -36,6 +38,8 @@ export interface SitePorts {
   readonly streams: Streams;
   readonly control: ControlStore;
   readonly peers: Peers;
+  readonly workflows: Workflows;
+  readonly consumers: Consumers;
   readonly clock: Clock;
   readonly random: Random;
   readonly observer: Observer;
@@ -85,9 +89,12 @@ export class Site {
   readonly #closed = new Map<string, { told: Timestamp; next: Timestamp; tellAtMs: number }>();
   readonly #health = new Map<string, Health>();
   readonly #aheadOf = new Map<string, number>();
+  readonly #perform: Perform;
   #tick = 0;
 
-  constructor(ports: SitePorts) {
+  /** @param performerOf who performs the steps of this site's workflows */
+  constructor(ports: SitePorts, performerOf: (site: Site) => Perform) {
+    this.#perform = performerOf(this);
     this.name = ports.name;
     this.ports = ports;
     this.options = ports.options;
@@ -111,6 +118,11 @@ export class Site {
 
   newId(): string {
     return newId(this.clock.now(), this.ports.random.bytes(16));
+  }
+
+  /** Runs a workflow of this site, see `Workflows.run`. */
+  run(workflow: WorkflowName, context: Context): Promise<void> {
+    return this.ports.workflows.run(workflow, context, this.#perform);
   }
 
   note(what: string, facts: Readonly<Record<string, unknown>> = {}): void {

@@ -56,7 +56,22 @@ export async function switchStream(site: Site, stream: string, to: string, why: 
     route.active[stream] === from ? switchover(route, stream, to) : { refused: 'it was moved already' },
   );
   if (outcome.kind === 'refused') return undefined;
-  return openIncident(site, 'switchover', from ?? to, `${stream} is read at ${to} now: ${why}`, stream);
+  const what = `${stream} is read at ${to} now: ${why}`;
+  const incident = await openIncident(site, 'switchover', from ?? to, what, { stream });
+  completeLater(site, incident);
+  return incident;
+}
+
+/** What the request that met a failure does at once is done once more, and to its end, by whoever comes along. */
+export function completeLater(site: Site, { id }: Incident): void {
+  site.ports.later(site.run('switchover', { incident: id }).catch(() => undefined));
+}
+
+/** Streams that are read where they lag behind, or at a site that does not answer. */
+export async function laggingActive(site: Site): Promise<readonly string[]> {
+  const { active } = await site.routes.refresh();
+  const level = await Promise.all(Object.entries(active).map(([stream, at]) => isLevel(site, stream, at)));
+  return Object.keys(active).filter((_, index) => !level[index]);
 }
 
 /** Asked for by an operator. @throws LockstepError UnknownStream, ReplicaBehind, InvalidRequest */

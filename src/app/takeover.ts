@@ -14,6 +14,7 @@ import { endIncidents, openIncident, tellIncident } from './incidents.js';
 import { prepareEntry, readEntries, readVersions } from './log.js';
 import { fenceGuards, raiseGuards } from './guards.js';
 import { type Site, siteTarget } from './site.js';
+import { completeLater } from './switchover.js';
 
 const ROUNDS = 16;
 const FENCE_ATTEMPTS = 3;
@@ -60,6 +61,7 @@ export async function takeover(
   }
   await finishTakeover(site);
   await tellIncident(site, incident.id, `${site.name} serves`, kind === 'planned-move');
+  completeLater(site, incident);
   // Whatever was wrong with the new home before is over.
   site.ports.later(endIncidents(site, `${site.name} is home`, (it) => it.site === site.name && it.id !== incident.id));
   return incident;

@@ -1,7 +1,7 @@
 import type { Route } from '../core/route.js';
 import { PortThrottled } from '../ports/failures.js';
 import { leaveSite } from './leave.js';
-import { returnSite } from './return.js';
+import { returnSite } from './reconciliation.js';
 import { type Site, siteTarget } from './site.js';
 import { finishTakeover, takeover } from './takeover.js';
 

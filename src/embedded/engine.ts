@@ -18,11 +18,14 @@ import type { LocalControls, Service } from '../core/api.js';
 import { LockstepError } from '../core/errors.js';
 import { logicalNameOf, newId } from '../core/ids.js';
 import { type Options, type OptionsInput, optionsSchema } from '../core/options.js';
+import { NO_CONSUMERS } from '../ports/consumers.js';
 import type { ControlStore } from '../ports/control-store.js';
 import { type Clock, type Observer, type Random, SILENT } from '../ports/environment.js';
 import type { MirrorAgent, Peers } from '../ports/mirror-agent.js';
 import type { Streams } from '../ports/streams.js';
 import type { Tables } from '../ports/tables.js';
+
+import { localWorkflows } from '../workflows/local.js';
 import { Loops } from './loops.js';
 
 export interface EmbeddedOptions {
@@ -202,6 +205,8 @@ class Engine implements EmbeddedLockstep {
       streams: wrapped(wrap?.streams, name, faultyStreams(name, streams, world, { logicalName })),
       control: wrapped(wrap?.control, name, faultyControl(name, control, world, { timeoutMs: callTimeoutMs })),
       peers: wrapped(wrap?.peers, name, peersOf(name, agents, network, bulkTimeoutMs)),
+      workflows: localWorkflows({ clock, random, stopping: this.#stopping.signal }),
+      consumers: NO_CONSUMERS,
       clock,
       random,
       observer,
