@@ -109,15 +109,16 @@ async function each(state: Each, context: Context, surroundings: Surroundings): 
 async function attempts(
   { step, retry }: Task | Each,
   context: Context,
-  { perform, clock, random }: Surroundings,
+  surroundings: Surroundings,
 ): Promise<Json | undefined> {
+  const { perform, random, stopping } = surroundings;
   for (let failed = 0; ; failed += 1) {
     try {
       return await perform(step, context);
     } catch (error) {
-      if (!retry || failed >= retry.times || !isMeant(retry, error)) throw error;
+      if (!retry || failed >= retry.times || !isMeant(retry, error) || stopping?.aborted) throw error;
       // Full jitter, as Step Functions has it.
-      await clock.sleep(retry.pauseSeconds * 1000 * retry.backoff ** failed * random.next());
+      await pause(retry.pauseSeconds * 1000 * retry.backoff ** failed * random.next(), surroundings);
     }
   }
 }
