@@ -2,7 +2,8 @@ import { violations, violationsAtRest } from '../support/invariants.js';
 import type { Standing } from '../support/standing.js';
 import { unlikeTold } from './checkers/acknowledged.js';
 import { type Lost, lostIn, silentlyLost } from './checkers/lost.js';
-import { type ListAppendTransaction, listAppendHistory } from './checkers/list-append-history.js';
+import { listAppendHistory } from './checkers/list-append-history.js';
+import { type ListAppendTransaction, checkListAppend } from './checkers/list-append.js';
 import { Moments } from './checkers/moments.js';
 import { misread } from './checkers/reading.js';
 import { Clients } from './clients.js';
@@ -274,6 +275,8 @@ class Simulation {
       ...unlikeTold(this.#history.told.values(), sites, lost.conflicts),
       ...(await silentlyLost(this.#cluster, lost)),
       ...this.#readers.flatMap((reader) => misread(reader, reading)),
+      // What an unclean takeover lost is not in the lists, though it was read and acknowledged.
+      ...(lost.wasUnclean ? [] : checkListAppend(this.listAppends).map(({ kind, text }) => `${kind}: ${text}`)),
     ];
   }
 

@@ -1,25 +1,14 @@
 import { type DecidedEntry, isDecided } from '../../../src/core/entry.js';
 import type { Standing } from '../../support/standing.js';
 import type { Told } from '../history.js';
+import type { ListAppendOperation, ListAppendTransaction } from './list-append.js';
 
 /**
- * The history of versioned keys in the form that checkers of isolation take (Elle's list-append): each key is the list of
- * its versioned events, and whoever named expectedVersion n has read its first n elements.
+ * The history of versioned keys as list-append transactions: each key is the list of its versioned events, and whoever
+ * named expectedVersion n has read its first n elements.
+ *
+ * @param log home's, at rest: the order of its versions is the order of the lists
  */
-export interface ListAppendTransaction {
-  readonly id: string;
-  readonly process: string;
-  readonly invokedAt: number;
-  readonly completedAt: number | undefined;
-  readonly outcome: 'committed' | 'aborted' | 'unknown';
-  readonly operations: readonly ListAppendOperation[];
-}
-
-export type ListAppendOperation =
-  | { readonly kind: 'append'; readonly key: string; readonly value: string }
-  | { readonly kind: 'read'; readonly key: string; readonly values: readonly string[] };
-
-/** @param log home's, at rest: the order of its versions is the order of the lists */
 export function listAppendHistory(told: Iterable<Told>, log: Standing): readonly ListAppendTransaction[] {
   const lists = listsOf(log);
   const history = [...told].flatMap((one) => transactionOf(one, log.decided(one.id), lists));
