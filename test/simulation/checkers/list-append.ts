@@ -53,7 +53,7 @@ function checkKey(
   }
   if (strays.length === 0) {
     const shown = new Set(longest.values);
-    const unread = appends.onlyOf(longest.key).filter(({ by, value }) => counted.has(by) && !shown.has(value));
+    const unread = appends.onlyOf(longest.key).filter(({ value }) => !shown.has(value));
     linkUnread(graph, order, reads, unread);
   }
   return anomalies;

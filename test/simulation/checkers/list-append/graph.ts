@@ -29,6 +29,7 @@ export class Graph {
     return [...this.#nodes.values()];
   }
 
+  /** Nothing, where one of them is not of this graph: it does not count. */
   link(kind: EdgeKind, before: ListAppendTransaction, after: ListAppendTransaction, explain: () => string): void {
     const from = this.#nodes.get(before);
     const to = this.#nodes.get(after);

@@ -9,6 +9,7 @@ export class Order {
   readonly #read: Read;
   /** By length: of whom a read of that length holds some appends but not all. */
   readonly #partial = new Map<number, ListAppendTransaction[]>();
+  readonly #toldOf = new Set<ListAppendTransaction>();
 
   constructor(read: Read, appends: Appends, counted: ReadonlySet<ListAppendTransaction>) {
     this.#read = read;
@@ -43,14 +44,15 @@ export class Order {
     return startsWith(this.#read.values, read.values);
   }
 
-  /** Of a read that this order holds. */
+  /** Of a read that this order holds. Each writer is told of once: after a lost append, all later reads are partial. */
   intermediate({ by, key, values }: Read): Anomaly[] {
-    const writers = this.#partial.get(values.length) ?? [];
-    return writers
-      .filter((writer) => writer !== by)
-      .map((writer) =>
-        anomaly('G1b', [by, writer], `${by.id} read some of what ${writer.id} appended to ${key}, but not all`),
-      );
+    const writers = (this.#partial.get(values.length) ?? []).filter(
+      (writer) => writer !== by && !this.#toldOf.has(writer),
+    );
+    return writers.map((writer) => {
+      this.#toldOf.add(writer);
+      return anomaly('G1b', [by, writer], `${by.id} read some of what ${writer.id} appended to ${key}, but not all`);
+    });
   }
 
   /** Of a read that this order does not hold: where they part. */
