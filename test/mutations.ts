@@ -60,7 +60,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'guardsBeforeCopy',
     file: 'src/app/return.ts',
-    from: "if ((await home.raise({ term: route.term, epoch: since })) === 'stale') {",
+    from: "if ((await site.peers.agent(home).raise({ term, epoch: since })) === 'stale') {",
     to: 'if (since < 0) {',
   },
   {
@@ -141,7 +141,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'overrule',
     file: 'src/app/return.ts',
-    from: '  for (const entry of strangers) await overrule(site, route, entry);\n',
+    from: '  for (const entry of strangers) await overrule(site, round, entry);\n',
     to: '',
   },
   {
@@ -164,21 +164,21 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'selfFence',
-    file: 'src/app/return.ts',
-    from: '  await fenceSelf(site, route);\n',
-    to: '  if (route.term < 0) await fenceSelf(site, route);\n',
+    file: 'src/app/steps.ts',
+    from: '    await fenceSelf(site, { term, epoch });\n',
+    to: '    if (term < 0) await fenceSelf(site, { term, epoch });\n',
   },
   {
     name: 'cleanFirst',
-    file: 'src/app/return.ts',
+    file: 'src/workflows/reconciliation.ts',
     from:
-      '    const overruled = await clean(site, route, home);\n' +
-      '    if (overruled.length > 0) await tellIncident(site, incident.id, `${overruled.length} decisions were overruled`);\n' +
-      '    const since = await beginJoin(site, route.term);\n',
+      "      next: 'Clean',\n    },\n" +
+      "    Clean: { kind: 'task', step: 'clean', into: 'overruled', timeoutSeconds: 900, otherwise: 'Give up', next: 'Join' },\n" +
+      "    Join: { kind: 'task', step: 'beginJoin', into: 'since', timeoutSeconds: 60, otherwise: 'Give up', next: 'Plan' },\n",
     to:
-      '    const since = await beginJoin(site, route.term);\n' +
-      '    const overruled = await clean(site, route, home);\n' +
-      '    if (overruled.length > 0) await tellIncident(site, incident.id, `${overruled.length} decisions were overruled`);\n',
+      "      next: 'Join',\n    },\n" +
+      "    Clean: { kind: 'task', step: 'clean', into: 'overruled', timeoutSeconds: 900, otherwise: 'Give up', next: 'Plan' },\n" +
+      "    Join: { kind: 'task', step: 'beginJoin', into: 'since', timeoutSeconds: 60, otherwise: 'Give up', next: 'Clean' },\n",
   },
   {
     name: 'versionBack',
@@ -346,8 +346,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'backlog is drained in order',
     file: 'src/core/items.ts',
-    from: '  sk: `${at}/${id}`,\n});\nexport const closedKey',
-    to: '  sk: `${at.slice(0, 0)}${id}`,\n});\nexport const closedKey',
+    from: '  sk: `${at}/${id}`,\n});\nexport const replicaKey',
+    to: '  sk: `${at.slice(0, 0)}${id}`,\n});\nexport const replicaKey',
   },
   {
     name: 'closed never passes a backlog',
