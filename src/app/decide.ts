@@ -1,7 +1,7 @@
 import { type DecidedEntry, type Entry, isDecided, refusalFor } from '../core/entry.js';
 import { LockstepError } from '../core/errors.js';
 import { partName } from '../core/event.js';
-import type { Mark, VersionItem } from '../core/items.js';
+import type { VersionItem } from '../core/items.js';
 import {
   type Origin,
   type ProposedEvent,
@@ -22,7 +22,7 @@ import { PortFull, PortThrottled, PortUnavailable } from '../ports/failures.js';
 import { ConditionFailed, WriteConflict } from '../ports/tables.js';
 import { type Task, applyAll, readTasks, taskFor } from './apply.js';
 import { confirmHome } from './confirm.js';
-import { prepareEntry, readEntries, readMarks, readVersions } from './log.js';
+import { prepareEntry, readEntries, readVersions, stillPending } from './log.js';
 import { HomeFails, NotHomeAnyMore } from './signals.js';
 import type { Site } from './site.js';
 
@@ -211,12 +211,7 @@ async function applyPredecessors(site: Site, ids: readonly string[]): Promise<vo
   if (ids.length === 0) return;
   const running = ids.flatMap((id) => site.applying.get(id) ?? []);
   await Promise.all(running);
-  await applyAll(site, await readTasks(site, await pendingOf(site, ids)));
-}
-
-async function pendingOf(site: Site, ids: readonly string[]): Promise<readonly string[]> {
-  const marks = await readMarks(site, ids);
-  return marks.flatMap((mark: Mark | undefined) => (mark?.state === 'pending' ? [mark.id] : []));
+  await applyAll(site, await readTasks(site, [...(await stillPending(site, ids))]));
 }
 
 /** Drafts that name no item twice go together; the others wait for the next batch. */

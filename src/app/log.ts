@@ -77,6 +77,15 @@ export async function readMarks(site: Site, ids: readonly string[]): Promise<rea
   return items.map((item, index) => (item ? readMark(ids[index] ?? '', item) : undefined));
 }
 
+/**
+ * Of decisions that were read here before this call, those that some log may still lack. The marks are read after the
+ * entries: one that comes and goes with its entry would otherwise be missed.
+ */
+export async function stillPending(site: Site, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  const marks = await readMarks(site, ids);
+  return new Set(marks.flatMap((mark) => (mark?.state === 'pending' ? [mark.id] : [])));
+}
+
 /** Every mark of the site, bucket by bucket. */
 export async function* allMarks(site: Site): AsyncGenerator<readonly Mark[]> {
   for (let bucket = 0; bucket < site.copies; bucket += 1) {

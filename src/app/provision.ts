@@ -1,10 +1,11 @@
-import { backlogKey, replicaKey } from '../core/items.js';
+import type { DecisionRef } from '../core/entry.js';
+import { replicaKey } from '../core/items.js';
 import { toHex } from '../core/hash-range.js';
 import { clockAt, timestamp } from '../core/timestamp.js';
-import type { Write } from '../core/table.js';
 import type { StreamDescription } from '../ports/streams.js';
 import type { ReplicaShard, StreamDefinition } from './registry.js';
 import { drainAll, drainBacklog } from './applier.js';
+import { enqueueApplied } from './backlog.js';
 import { logRows } from './log-walk.js';
 import type { Site } from './site.js';
 
@@ -39,21 +40,26 @@ export async function provisionLocal(site: Site): Promise<void> {
  * processes, which may not know of the replica yet, are told in the tables before the log is read.
  */
 async function fill(site: Site, definition: StreamDefinition): Promise<void> {
-  const { name, createdAtMs } = definition;
-  if (site.filled.has(name)) {
-    await drainBacklog(site, name, { filling: true });
-    return;
-  }
+  const { name } = definition;
+  const before = site.filled.get(name);
+  // Pending ones are put by whoever applies them, who may not have known of this replica: they are looked at again.
+  const pending = before ? await enqueueApplied(site, name, before) : await fillFromLog(site, definition);
+  site.filled.set(name, pending);
+  await drainBacklog(site, name, { filling: true });
+  if (pending.length > 0) site.behind.add(name);
+}
+
+async function fillFromLog(site: Site, { name, createdAtMs }: StreamDefinition): Promise<readonly DecisionRef[]> {
   site.behind.add(name);
   await site.tables.writeEach([{ kind: 'put', key: replicaKey(name), item: { since: createdAtMs } }]);
+  const pending: DecisionRef[] = [];
   for await (const rows of logRows(site, 'committed', fromOf(site, createdAtMs))) {
-    const writes = rows
+    const mine = rows
       .filter(({ item }) => String(item['streams']).split(',').includes(name))
-      .map(({ id, item }): Write => ({ kind: 'put', key: backlogKey(name, String(item['at']), id), item: { id } }));
-    if (writes.length > 0) await site.tables.writeEach(writes);
+      .map(({ id, item }) => ({ id, at: String(item['at']) }));
+    pending.push(...(await enqueueApplied(site, name, mine)));
   }
-  site.filled.add(name);
-  await drainBacklog(site, name, { filling: true });
+  return pending;
 }
 
 /** The timestamp from which on everything decided at or after this time is found. */

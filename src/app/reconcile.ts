@@ -1,11 +1,11 @@
 import type { Proof, ProofWindow, Reconciliation } from '../core/api.js';
 import { LockstepError } from '../core/errors.js';
 import { evenRanges } from '../core/hash-range.js';
-import { backlogKey } from '../core/items.js';
+import type { DecidedEntry } from '../core/entry.js';
 import { NEVER, TICKS_PER_MS, type Timestamp, clockOf, termOf, timestamp, toIso } from '../core/timestamp.js';
-import type { Write } from '../core/table.js';
 import type { Range } from '../ports/mirror-agent.js';
 import { drainBacklog } from './applier.js';
+import { enqueueApplied } from './backlog.js';
 import { closedStands } from './close.js';
 import { copyMissing } from './copy.js';
 import { decidedEntries, digestsHere, partsOnStream } from './digests.js';
@@ -20,6 +20,8 @@ const DRAIN_PAUSE_MS = 50;
 const DRAIN_ROUNDS = 20;
 const DRAIN_STEPS = 10;
 const COMPARE_ROUNDS = 6;
+/** So many at a time go into a backlog. */
+const ENQUEUED = 200;
 
 // -------------------------------------------------------------------------------------------------------- its record
 
@@ -221,19 +223,21 @@ function windowOf(site: Site, other: string, range: Range, before?: Compared, af
   };
 }
 
-/** What the log here has and the replica here has not waits in its backlog, older before newer. */
+/**
+ * What the log here has and the replica here has not waits in its backlog, older before newer. What is still pending is
+ * left out, as some log may lack it yet: it is put when it is settled, or at the next close.
+ */
 async function enqueueMissing(site: Site, stream: string, from: Timestamp): Promise<void> {
   const standing = new Set<string>();
   for await (const part of partsOnStream(site, stream, from)) standing.add(part.line.line);
-  let writes: Write[] = [];
+  let missing: DecidedEntry[] = [];
   for await (const entry of decidedEntries(site, from)) {
     if (entry.status !== 'committed') continue;
-    const missing = entryLines(entry).some((part) => part.stream === stream && !standing.has(part.line));
-    if (missing) writes.push({ kind: 'put', key: backlogKey(stream, entry.at, entry.id), item: { id: entry.id } });
-    if (writes.length === 200) {
-      await site.tables.writeEach(writes);
-      writes = [];
+    if (entryLines(entry).some((part) => part.stream === stream && !standing.has(part.line))) missing.push(entry);
+    if (missing.length === ENQUEUED) {
+      await enqueueApplied(site, stream, missing);
+      missing = [];
     }
   }
-  if (writes.length > 0) await site.tables.writeEach(writes);
+  await enqueueApplied(site, stream, missing);
 }

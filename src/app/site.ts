@@ -1,3 +1,4 @@
+import type { DecisionRef } from '../core/entry.js';
 import { LockstepError } from '../core/errors.js';
 import { type Health, HEALTHY, admits, observe } from '../core/health.js';
 import type { Options } from '../core/options.js';
@@ -75,8 +76,8 @@ export class Site {
   readonly putHere = new Set<string>();
   /** Marks that may go, gathered until they go together. */
   readonly clearing: Write[] = [];
-  /** New replicas that this process has filled from the log here. */
-  readonly filled = new Set<string>();
+  /** New replicas that this process has filled from the log here, each with what was still pending then. */
+  readonly filled = new Map<string, readonly DecisionRef[]>();
   /** Streams that took records here since their last heartbeat. */
   readonly dirty = new Set<string>();
   /** Streams whose backlog is being filled: till it is, new records join it and nothing drains it. */

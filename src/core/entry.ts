@@ -95,3 +95,6 @@ export function refusalFor(entry: DecidedEntry): LockstepError {
         `transaction ${entry.id} was aborted${entry.reason ? `: ${entry.reason}` : ''}`,
       );
 }
+
+/** A decision, by what its place in the log and in a backlog is made of. */
+export type DecisionRef = Pick<DecidedEntry, 'id' | 'at'>;

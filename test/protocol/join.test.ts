@@ -137,4 +137,46 @@ describe('joining', () => {
     await world.run(world.node('east').watch());
     await expectRest(world, { committed: ['T1'] });
   });
+
+  it('logs first: a joining site puts nothing on its streams that another log still lacks', async () => {
+    const world = await openWorld({ sites: ['east', 'west', 'north'] });
+    await leave(world, 'north');
+    world.heal();
+    // North is joining, and takes what is decided from now on; west does not have it yet.
+    const joining = world.hooks.hold({ by: 'north', to: 'east', method: 'stagings' });
+    const end = world.start(world.node('north').watch());
+    await world.run(joining.reached);
+    const slow = world.hooks.hold({ by: 'east', to: 'west', method: 'replicate' });
+    const commit = await world.startCommit('east', 'T1');
+    await world.run(slow.reached);
+    joining.release();
+    await world.run(end);
+    expect((await world.standing('north')).status('T1')).toBe('committed');
+    expect((await world.standing('west')).status('T1')).toBe('none');
+    expect((await world.standing('north')).on('orders')).toEqual([]);
+    slow.release();
+    await world.run(commit.end);
+    await expectRest(world, { committed: ['T1'] });
+  });
+
+  it('logs first: nor does a new replica, filled from the log', async () => {
+    const world = await openWorld({ streams: { orders: { mirrors: { count: 1, create: 'on-begin' } } } });
+    const slow = world.hooks.hold({ by: 'east', to: 'west', method: 'replicate' }, 'before');
+    const commit = await world.startCommit('east', 'T1');
+    await world.run(slow.reached);
+    // East begins its own replica anew, as after an unclean takeover.
+    const { site } = world.node('east');
+    await world.run(
+      site.registry.change('orders', (before) => {
+        const { replicas, ...rest } = before!;
+        const east = { ...replicas['east']!, physicalName: 'lockstep-east-2-orders', state: 'creating' as const };
+        return { ...rest, replicas: { ...replicas, east } };
+      }),
+    );
+    await world.run(world.node('east').tend());
+    expect((await world.standing('east')).on('orders')).toEqual([]);
+    slow.release();
+    await world.run(commit.end);
+    await expectRest(world, { committed: ['T1'] });
+  });
 });

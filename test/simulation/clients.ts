@@ -1,6 +1,5 @@
 import type { SiteService } from '../../src/app/service.js';
 import type { BatchResult, CommitRequest, EventIn } from '../../src/core/api.js';
-import { digestOf } from '../support/world.js';
 import type { Cluster } from './cluster.js';
 import type { Dice } from './dice.js';
 import { STREAMS } from './faults/kind.js';
@@ -185,7 +184,7 @@ export class Clients {
   }
 
   async #commit(client: string, told: Told): Promise<void> {
-    const digests = told.events.map(digestOf);
+    const { digests } = told;
     const act: Act = (service) => service.commit(told.id, { digests });
     const what = `${client} commits ${told.id}`;
     for (let round = 0; round < 3; round += 1) {

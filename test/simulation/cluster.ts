@@ -49,6 +49,7 @@ export class Cluster {
   readonly #decoded = new Map<string, Decoded>();
   readonly #startedAtMs = this.clock.now();
   #born = 0;
+  #isOpen = false;
   #engine: EmbeddedLockstep | undefined;
 
   constructor(plan: Plan, dice: Dice, trace: (elapsedMs: () => number) => Trace) {
@@ -95,12 +96,13 @@ export class Cluster {
         peers: (site, port) => keep('peers', site, port),
       },
     });
+    // Before the first call between sites: the network keeps what it finds.
+    for (const [site, { agent }] of this.engine.nodes) Object.assign(agent, this.#answeredBy(site, { ...agent }));
     for (const [name, policy] of Object.entries(streams)) {
       await this.clock.run(this.engine.service.putStream(name, policy));
     }
     for (const node of this.engine.nodes.values()) await this.clock.run(node.watch().then(() => node.tend()));
-    // From here on whatever a site is asked is answered by one of its processes.
-    for (const [site, { agent }] of this.engine.nodes) Object.assign(agent, this.#answeredBy(site, agent));
+    this.#isOpen = true;
     for (const site of sites) {
       for (let count = 0; count < this.plan.processesPerSite; count += 1) await this.clock.run(this.spawn(site));
     }
@@ -116,9 +118,12 @@ export class Cluster {
     this.#born += 1;
     const process = new Process(site, this.#born);
     const meet: Meet = (call, effect) => this.meet(call, effect);
-    const peers: Peers = {
-      agent: (to) => (to === site ? node.agent : process.port(raw.peers.agent(to), { port: 'peers', to }, meet)),
-    };
+    const others = new Map(
+      this.sites
+        .filter((other) => other !== site)
+        .map((to) => [to, process.port(raw.peers.agent(to), { port: 'peers', to }, meet)]),
+    );
+    const peers: Peers = { agent: (to) => others.get(to) ?? node.agent };
     const node = new SiteNode({
       ...first.site.ports,
       random: seededRandom(this.#dice.below(2 ** 32)),
@@ -151,15 +156,16 @@ export class Cluster {
     return this.workers.filter(({ process }) => process.isRunning && (site === undefined || process.site === site));
   }
 
-  /** Any process may answer for its site, as any Lambda may. */
-  #answeredBy(site: string, agent: MirrorAgent): MirrorAgent {
+  /** Any process may answer for its site, as any Lambda may; before there is one, the engine's own node. */
+  #answeredBy(site: string, first: MirrorAgent): MirrorAgent {
     const answered: Record<string, unknown> = {};
-    for (const method of Object.keys(agent) as (keyof MirrorAgent)[]) {
+    for (const method of Object.keys(first) as (keyof MirrorAgent)[]) {
       answered[method] = (...args: unknown[]): Promise<unknown> => {
         const here = this.running(site);
         // Nobody there: no answer, ever; the network gives up by itself.
-        if (here.length === 0) return new Promise<never>(() => undefined);
-        const ask = this.#dice.pick(here).node.agent[method] as (...given: unknown[]) => Promise<unknown>;
+        if (this.#isOpen && here.length === 0) return new Promise<never>(() => undefined);
+        const agent = this.#isOpen ? this.#dice.pick(here).node.agent : first;
+        const ask = agent[method] as (...given: unknown[]) => Promise<unknown>;
         return ask(...args);
       };
     }

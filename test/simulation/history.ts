@@ -1,5 +1,6 @@
 import type { CommitAnswer, EventIn } from '../../src/core/api.js';
 import { PROBLEMS } from '../../src/core/errors.js';
+import { digestOf } from '../support/world.js';
 
 /** How one request ended, as its client saw it. */
 export type End =
@@ -12,6 +13,7 @@ export interface Told {
   readonly id: string;
   readonly client: string;
   readonly events: readonly EventIn[];
+  readonly digests: readonly string[];
   readonly invokedAtMs: number;
   completedAtMs: number | undefined;
   readonly committedAt: Set<string>;
@@ -35,6 +37,7 @@ export class History {
       id,
       client,
       events,
+      digests: events.map(digestOf),
       invokedAtMs,
       completedAtMs: undefined,
       committedAt: new Set(),

@@ -6,7 +6,7 @@ import { bundleWorker } from './bundle.js';
 import type { SeedResult } from './simulation.js';
 
 export interface WorkedSeed extends SeedResult {
-  /** Real milliseconds. */
+  /** Of a core, milliseconds. */
   readonly ms: number;
 }
 

@@ -1,7 +1,5 @@
-import type { EventIn } from '../../../src/core/api.js';
 import { lineOf, linesOf } from '../../support/invariants.js';
 import type { Standing } from '../../support/standing.js';
-import { digestOf } from '../../support/world.js';
 import type { Told } from '../history.js';
 
 /** What clients were told against what stands: each acknowledged commit once everywhere, as it was acknowledged. */
@@ -24,7 +22,7 @@ export function unlikeTold(
 function unlikeAt(
   site: string,
   standing: Standing,
-  { id, committedAt, events, refused, aborted }: Told,
+  { id, committedAt, digests, refused, aborted }: Told,
 ): readonly string[] {
   const entry = standing.decided(id);
   const parts = standing.parts.filter((part) => part.transactionId === id);
@@ -36,12 +34,10 @@ function unlikeAt(
   }
   if (entry?.status !== 'committed') return [`${id} was acknowledged, and is not in the log of ${site}`];
   const wrong: string[] = [];
-  if (entry.events.map(({ digest }) => digest).join() !== digestsOf(events))
+  if (entry.events.map(({ digest }) => digest).join() !== digests.join())
     wrong.push(`${id} stands with other events at ${site}`);
   const lines = new Set(parts.map((part) => lineOf(part).line));
   const expected = linesOf(entry).length;
   if (lines.size !== expected) wrong.push(`${id} has ${lines.size} parts of ${expected} at ${site}`);
   return wrong;
 }
-
-const digestsOf = (events: readonly EventIn[]): string => events.map(digestOf).join();
