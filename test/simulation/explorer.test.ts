@@ -3,33 +3,27 @@ import { explore } from './explorer/explore.js';
 import { RULES, type Rules } from './explorer/rules.js';
 import type { Bounds } from './explorer/state.js';
 
-/** Each removal is found well below this many states. */
-const LIMIT = 60_000;
+/** Each of these is found far below this many states. */
+const LIMIT = 40_000;
 
-const JOINS: Bounds = { ...EXPLORED_2, inSync: ['X'], coordinators: 1, maxEpoch: 6 };
+const JOINS: Bounds = { ...EXPLORED_2, inSync: ['X'], maxTerm: 1 };
 const THREE: Bounds = { ...EXPLORED_2, sites: ['X', 'Y', 'Z'], inSync: ['X', 'Y', 'Z'], returners: 0 };
 const VERSIONED: Bounds = { ...EXPLORED_2, versioned: true, maxEpoch: 6 };
 
-/** A rule of src/core that is broken, where, and the invariants of which one must fail. */
-const REMOVALS: readonly [string, Partial<Rules>, Bounds, readonly string[]][] = [
-  ['a decision checks the epoch of the guard', { checkDecisionGuard: withoutEpoch }, JOINS, ['I1', 'I3', 'I11']],
-  ['a replicated decision is of the term of the site', { checkTerm: unchecked }, EXPLORED_2, ['I1', 'I3', 'I11', 'I9']],
-  ['decisions go to joining sites, too', { followersOf: onlyInSync }, JOINS, ['I1', 'I3']],
-  ['a join ends for its own epoch', { finishJoin: forAnyEpoch }, { ...JOINS, maxEpoch: 7 }, ['I1', 'I3', 'I11']],
-  [
-    'a mark goes only if it is the one that was read',
-    { clearMark: whicheverMark },
-    { ...EXPLORED_2, coordinators: 2 },
-    ['I1', 'I3', 'I11'],
-  ],
-  ['versions are set back', { setBackVersions: () => [] }, VERSIONED, ['I9']],
+/** A rule of src/core that is broken, where, and the invariant that fails first. */
+const REMOVALS: readonly [string, Partial<Rules>, Bounds, string][] = [
+  ['a decision checks the epoch of the guard', { checkDecisionGuard: withoutEpoch }, JOINS, 'I1'],
+  ['what is written into a log is of the term of its site', { checkTerm: unchecked }, THREE, 'I11'],
+  ['decisions go to joining sites, too', { followersOf: onlyInSync }, JOINS, 'I1'],
+  ['a version is set back with its decision', { setBackVersions: () => [] }, VERSIONED, 'I9'],
 ];
 
 describe('the code, breadth-first', () => {
   it('holds every invariant of the specification', async () => {
     const { states, violation } = await explore(EXPLORED_2);
     expect(violation).toBeUndefined();
-    expect(states).toBe(8821);
+    // As many as TLC finds for the configuration of the same name: scripts/lib/spec-configurations.mjs.
+    expect(states).toBe(9223);
   });
 
   it('holds with three sites, of which one takes over', async () => {
@@ -37,9 +31,9 @@ describe('the code, breadth-first', () => {
     expect(violation).toBeUndefined();
   });
 
-  it.each(REMOVALS)('finds what is wrong without: %s', async (_rule, broken, bounds, invariants) => {
+  it.each(REMOVALS)('finds what is wrong without: %s', async (_rule, broken, bounds, invariant) => {
     const { violation } = await explore(bounds, { ...RULES, ...broken }, LIMIT);
-    expect(invariants).toContain(violation?.invariant);
+    expect(violation?.invariant).toBe(invariant);
   });
 });
 
@@ -53,12 +47,4 @@ function unchecked(copy: number): ReturnType<Rules['checkTerm']> {
 
 function onlyInSync(...[route]: Parameters<Rules['followersOf']>) {
   return RULES.followersOf({ ...route, joining: {} });
-}
-
-function forAnyEpoch(...[route, site]: Parameters<Rules['finishJoin']>) {
-  return RULES.finishJoin(route, site, route.joining[site] ?? -1);
-}
-
-function whicheverMark(...[id, , buckets]: Parameters<Rules['clearMark']>): ReturnType<Rules['clearMark']> {
-  return { kind: 'delete', key: RULES.clearMark(id, 0, buckets).key };
 }

@@ -12,7 +12,7 @@ for (const { name, bounds, what } of CONFIGURATIONS) {
   if (json) continue;
   const result = violation ? `${violation.invariant} fails` : 'holds';
   console.log(
-    `${violation ? 'FAIL' : 'ok  '} ${name.padEnd(12)} ${result.padEnd(12)} ${states} states ${seconds} s  ${what}`,
+    `${violation ? 'FAIL' : 'ok  '} ${name.padEnd(17)} ${result.padEnd(12)} ${states} states ${seconds} s  ${what}`,
   );
   for (const step of violation?.steps ?? []) console.log(`       ${step}`);
 }

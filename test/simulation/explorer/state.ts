@@ -21,7 +21,7 @@ import { termOf, timestamp } from '../../../src/core/timestamp.js';
 import { COPIES, type Items, itemAt, nameOf } from './tables.js';
 
 /** Small enough that every entry has chunks: what is written in more than one item is explored too. */
-const MAX_ITEM_BYTES = 2048 + 100;
+const MAX_ITEM_BYTES = 2048 + 64;
 export const STREAM = 'orders';
 export const KEY = 'k';
 
