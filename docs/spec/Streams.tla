@@ -63,8 +63,10 @@ Put(t, s) ==
                       ![t].behind = @ \cup {r \in Replica : r[1] = s /\ ~Level(r)}]
   /\ UNCHANGED <<home, insync, term, active, logged, mark, sick, acked, bar, closed>>
 
-\* Home's own replicas, and those that readers look at, are waited for.
-Awaited(c) == {c.home} \cup {c.active[a] : a \in Stream}
+\* Home's own replicas, and those that readers look at, are waited for.  An only follower
+\* puts in the very call in which it takes the decision.
+Awaited(c) == IF Cardinality(c.to) <= 2 THEN c.to
+              ELSE {c.home} \cup {c.active[a] : a \in Stream}
 
 KeepActive(t, a, to) ==   \* the failing request moves the stream, by compare-and-set
   /\ pc[t].st = "put" /\ Awaited(pc[t]) \cap pc[t].to \subseteq pc[t].asked
