@@ -165,8 +165,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'selfFence',
     file: 'src/app/steps.ts',
-    from: '    await fenceSelf(site, { term, epoch });\n',
-    to: '    if (term < 0) await fenceSelf(site, { term, epoch });\n',
+    from: '    const { term, epoch, home } = await fenceSelf(site);\n',
+    to: '    const { term, epoch, home } = await site.routes.refresh();\n    if (term < 0) await fenceSelf(site);\n',
   },
   {
     name: 'cleanFirst',

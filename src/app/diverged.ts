@@ -34,40 +34,52 @@ export interface Diverged {
  */
 export async function resolveDiverged(site: Site, round: Round, { terms, home: at }: Route): Promise<Diverged> {
   const home = site.peers.agent(at);
-  const resolved = await resolvedUpTo(site);
+  const { resolved, settled } = await progressHere(site);
   const unclean = terms.filter((term) => term.unclean === true && term.term > resolved);
   const newest = unclean.at(-1);
   if (!newest) return { takenOver: [], conflicts: [] };
   // Home may have been lost more than once meanwhile: the histories part where the first of these homes knew no more.
   const start = unclean.map(({ knownUpTo = NEVER }) => knownUpTo).reduce((low, at) => (at < low ? at : low));
   const { alone, theirs } = await compareHistories(site, home, start, newest.term);
-  const takenOver: string[] = [];
-  const conflicts: string[] = [];
-  for (const entry of alone) {
-    if (entry.status === 'aborted') continue;
-    const met = await settle(site, entry, theirs);
-    conflicts.push(...met.conflicts);
-    if (met.wins && (await home.takeOver({ entry })) === 'taken') takenOver.push(entry.id);
+  const outcome: { takenOver: string[]; conflicts: string[] } = { takenOver: [], conflicts: [] };
+  // Once anything of it is deleted here, what home took over can no longer be told from what home changed itself.
+  if (settled < newest.term) {
+    for (const entry of alone) {
+      if (entry.status === 'aborted') continue;
+      const met = await settle(site, entry, theirs);
+      outcome.conflicts.push(...met.conflicts);
+      if (met.wins && (await home.takeOver({ entry })) === 'taken') outcome.takenOver.push(entry.id);
+    }
+    const touched = new Set(alone.flatMap((entry) => entry.streams));
+    for (const stream of touched) await beginAnew(site, stream);
+    await tellProgress(site, { resolved, settled: newest.term });
   }
-  const touched = new Set(alone.flatMap((entry) => entry.streams));
-  for (const stream of touched) await beginAnew(site, stream);
   for (const entry of [...alone].reverse()) await overrule(site, round, entry);
-  await site.tables.transact([{ kind: 'put', key: RESOLVED, item: { term: newest.term } }]);
-  return { takenOver, conflicts };
+  await tellProgress(site, { resolved: newest.term, settled: newest.term });
+  return outcome;
 }
 
-/** Up to which unclean term this site's own history has been resolved. */
-const RESOLVED: Key = { pk: 'diverged', sk: '-' };
+/** Unclean terms: up to which this site's own history is resolved, and up to which home has all that it takes of it. */
+interface Settled {
+  readonly resolved: number;
+  readonly settled: number;
+}
 
-async function resolvedUpTo(site: Site): Promise<number> {
-  const [item] = await site.tables.get([RESOLVED]);
-  return Number(item?.['term'] ?? 0);
+const PROGRESS: Key = { pk: 'diverged', sk: '-' };
+
+async function progressHere(site: Site): Promise<Settled> {
+  const [item] = await site.tables.get([PROGRESS]);
+  return { resolved: Number(item?.['resolved'] ?? 0), settled: Number(item?.['settled'] ?? 0) };
+}
+
+async function tellProgress(site: Site, progress: Settled): Promise<void> {
+  await site.tables.transact([{ kind: 'put', key: PROGRESS, item: { ...progress } }]);
 }
 
 interface Histories {
   /** Decided here before the unclean term and not known to home, oldest first. */
   readonly alone: readonly DecidedEntry[];
-  /** The last entry of home on each (stream, key) that it changed alone. */
+  /** The last entry of home on each (stream, key) that it changed itself. */
   readonly theirs: ReadonlyMap<string, DecidedEntry>;
 }
 
@@ -91,13 +103,19 @@ async function compareHistories(site: Site, home: MirrorAgent, start: Timestamp,
     (entry) => termOf(entry.at) < unclean && sums.get(entry.id) !== lineOf(entry).sum,
   );
   alone.sort((a, b) => (a.at < b.at ? -1 : 1));
-  return { alone, theirs: alone.length === 0 ? new Map() : await lastOf(home, missing) };
+  return { alone, theirs: alone.length === 0 ? new Map() : await lastOf(home, missing, here) };
 }
 
-async function lastOf(home: MirrorAgent, ids: readonly string[]): Promise<ReadonlyMap<string, DecidedEntry>> {
+async function lastOf(
+  home: MirrorAgent,
+  ids: readonly string[],
+  here: ReadonlyMap<string, DecidedEntry>,
+): Promise<ReadonlyMap<string, DecidedEntry>> {
   const last = new Map<string, DecidedEntry>();
   for await (const fetched of fetchEntries(home, ids)) {
     for (const { entry } of fetched) {
+      // What home took over from here, before this was interrupted, is no change of its own.
+      if (entry.takenFrom !== undefined && here.get(entry.id)?.at === entry.takenFrom) continue;
       for (const { stream, key } of keysOf(entry)) {
         const name = partName(stream, key);
         if ((last.get(name)?.at ?? NEVER) < entry.at) last.set(name, entry);

@@ -1,7 +1,7 @@
 import { type DecidedEntry, isDecided } from '../core/entry.js';
 import { LockstepError } from '../core/errors.js';
 import { sumOf } from '../core/plan.js';
-import { type Route, dropJoining, finishJoin, startJoin } from '../core/route.js';
+import { type Route, beginReturn, finishJoin, startJoin } from '../core/route.js';
 import type { LogLine } from '../ports/mirror-agent.js';
 import { type Round, forgetOpen, overrule } from './overrule.js';
 import { fenceGuards } from './guards.js';
@@ -25,38 +25,48 @@ export async function routeIn(site: Site, { term }: Round): Promise<Route> {
   return route;
 }
 
-/** Step 0: after this nothing of an older term is written here, and nothing cleaned by an earlier attempt. */
-export async function fenceSelf(site: Site, round: Round): Promise<void> {
-  if ((await fenceGuards(site, round.term, round.epoch)) === 'refused') {
-    throw new LockstepError(
-      'Unavailable',
-      'this site is fenced to a newer term or attempt than the route that was read',
+/**
+ * Step 0: after this nothing of an older term is written here, and nothing cleaned by an earlier attempt.
+ *
+ * An attempt that met its end while the site was joining, or between the fence for that and the joining itself, has left
+ * the guards as far as the route, or ahead of it: then a new epoch begins, so that its cleaning is told from this one's.
+ */
+export async function fenceSelf(site: Site): Promise<Round & Pick<Route, 'home'>> {
+  let route = await site.routes.refresh();
+  const isJoining = route.joining[site.name] !== undefined;
+  if (isJoining || (await fenceGuards(site, route.term, route.epoch)) === 'refused') {
+    const { term } = route;
+    const outcome = await site.routes.change((now) =>
+      now.term === term ? beginReturn(now, site.name) : { refused: 'another term began' },
     );
+    route = outcome.route;
+    if (outcome.kind === 'refused' || (await fenceGuards(site, route.term, route.epoch)) === 'refused') {
+      throw new LockstepError('Unavailable', 'this site is fenced to a newer term than the route that was read');
+    }
   }
+  return { term: route.term, epoch: route.epoch, home: route.home };
 }
 
 /**
- * Step 1. A joining that this site does not remember, of before a crash, begins anew.
+ * Step 1. The fence for the joining comes before it: once decisions come in, an attempt that slept through this must not
+ * clean them away.
  *
  * @returns the epoch since which it joins
  */
 export async function beginJoin(site: Site, term: number): Promise<number> {
-  const dropped = await site.routes.change((route) => dropJoining(route, site.name));
-  if (dropped.kind === 'changed') site.note('an unfinished joining begins anew');
-  const outcome = await site.routes.change((route) =>
-    route.term === term ? startJoin(route, site.name) : { refused: 'another term began' },
-  );
-  const since = outcome.route.joining[site.name];
-  if (outcome.kind === 'refused' || since === undefined) {
-    throw new LockstepError(
-      'Unavailable',
-      `${site.name} cannot join: ${outcome.kind === 'refused' ? outcome.why : ''}`,
-    );
+  const { epoch, home } = await site.routes.refresh();
+  const since = epoch + 1;
+  if ((await fenceGuards(site, term, since)) === 'refused') {
+    throw new LockstepError('Unavailable', 'another attempt of this site to come back is further than this one');
   }
-  // From here on decisions come in: an attempt that slept through this must not clean them away.
-  await fenceSelf(site, { term, epoch: since });
+  const outcome = await site.routes.change((route) =>
+    route.term === term && route.epoch === epoch
+      ? startJoin(route, site.name)
+      : { refused: 'the route changed meanwhile' },
+  );
+  if (outcome.kind === 'refused')
+    throw new LockstepError('Unavailable', `${site.name} cannot join: ${outcome.why}; try again`);
   // Shut guards, of a takeover that is not quite finished, would be opened for an older epoch yet.
-  const { home } = outcome.route;
   if ((await site.peers.agent(home).raise({ term, epoch: since })) === 'stale') {
     throw new LockstepError('Unavailable', `the guards of ${home} do not demand epoch ${since} yet`);
   }

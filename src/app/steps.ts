@@ -58,9 +58,8 @@ interface Copied extends Planned {
  */
 const STEPS = {
   async fenceSelf(site: Site, { id, incident }: Reconciling) {
-    const { term, epoch, home } = await site.routes.refresh();
-    await site.peers.agent(home).probe();
-    await fenceSelf(site, { term, epoch });
+    await site.peers.agent((await site.routes.refresh()).home).probe();
+    const { term, epoch, home } = await fenceSelf(site);
     await openReconciliation(site, id);
     await openIncident(site, 'return', site.name, `${site.name} is back: it compares itself with ${home}`, {
       id: incident,

@@ -48,9 +48,10 @@ async function stageOnce(
   const { staged, fresh } = give(state, events, route.term, requestId);
   checkWrite(site, entry, state, events, fresh);
   const next = state.next + fresh.length;
-  // A retry stages again at the other sites: the first time may have ended between the two.
+  // A retry stages again at the other sites: the first time may have ended between the two. And it checks the guard
+  // again: which sites these are is only certain when home still demands no newer route.
   const [here, there] = await Promise.allSettled([
-    fresh.length > 0 ? stageHere(site, route, entry, state.next, next, fresh) : undefined,
+    stageHere(site, route, entry, state.next, next, fresh),
     // An event that one request names twice is one item.
     waitsForMirrors(entry.replication) ? stageEverywhere(site, route, entry, next, [...new Set(staged)]) : undefined,
   ]);

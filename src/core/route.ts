@@ -106,6 +106,13 @@ export function dropJoining(route: Route, site: string): RouteChange {
   return changed(route, { joining: without(route.joining, site) });
 }
 
+/** An attempt to return has an epoch of its own: whatever an earlier one still does is told apart by it. */
+export function beginReturn(route: Route, site: string): RouteChange {
+  if (route.phase !== 'serving') return { refused: 'a takeover is under way' };
+  if (route.inSync.includes(site)) return { refused: `${site} is in sync` };
+  return changed(route, { joining: without(route.joining, site) });
+}
+
 /** What a takeover is: how the new home comes to be home. */
 export interface TakeoverRequest {
   readonly to: string;
