@@ -90,9 +90,14 @@ export async function planWindows(
   await site.registry.refresh();
   const streams = streamsHere(site, wanted);
   for (const stream of streams) site.refilling.add(stream);
-  const from = everything ? NEVER : await closedStands(site, streams);
-  const to = await site.peers.agent(site.routes.known.home).closeNow();
-  return { other, from, streams, windows: rangesBetween(streams, from, to) };
+  try {
+    const from = everything ? NEVER : await closedStands(site, streams);
+    const to = await site.peers.agent(site.routes.known.home).closeNow();
+    return { other, from, streams, windows: rangesBetween(streams, from, to) };
+  } catch (error) {
+    letDrain(site, streams);
+    throw error;
+  }
 }
 
 export async function compareWindows(
