@@ -1,6 +1,6 @@
 import type { SiteService } from '../../src/app/service.js';
 import type { BatchResult, CommitRequest, EventIn } from '../../src/core/api.js';
-import type { Cluster } from './cluster.js';
+import { type Cluster, MAX_ITEM_BYTES } from './cluster.js';
 import type { Dice } from './dice.js';
 import { STREAMS } from './faults/kind.js';
 import type { End, History, Told } from './history.js';
@@ -11,7 +11,7 @@ const PATIENCE_MS = 1500;
 const ATTEMPTS = 8;
 const RETRYABLE = new Set(['Unavailable', 'Undetermined', 'NotHome', 'Throttled', 'NotEnoughReplicas']);
 /** More than an item of a table takes: such events are kept in chunks. */
-const LARGE_CHARACTERS = 410 * 1024;
+const LARGE_CHARACTERS = MAX_ITEM_BYTES;
 
 /**
  * Clients as they are: they ask any process of any site, wait for a while, ask again with the same identifiers, give up,
@@ -56,7 +56,7 @@ export class Clients {
       const stream = this.#dice.pick(STREAMS);
       const key = this.#dice.pick(keys);
       const name = `${stream}/${key}`;
-      const data = this.#dice.chance(0.004) ? `${id}/${n}/`.padEnd(LARGE_CHARACTERS, 'x') : `${id}/${n}`;
+      const data = this.#dice.chance(0.01) ? `${id}/${n}/`.padEnd(LARGE_CHARACTERS, 'x') : `${id}/${n}`;
       const event = { stream, key, type: 'test', data };
       if (named.has(name) || !this.#dice.chance(versioned)) return event;
       named.add(name);

@@ -29,6 +29,9 @@ export type Meet = (call: Call, effect: () => Promise<unknown>) => Promise<unkno
 
 type RawPorts = Pick<SitePorts, 'tables' | 'streams' | 'control' | 'peers'>;
 
+/** Small, so that what does not fit an item, and is kept in pieces, is still quickly simulated. */
+export const MAX_ITEM_BYTES = 6 * 1024;
+
 /**
  * The whole deployment in one process of the simulator: real use cases of every site, in many short-lived processes, over
  * memory stores, a simulated network and a virtual clock. Nothing here runs by itself.
@@ -90,7 +93,7 @@ export class Cluster {
         return store;
       },
       wrap: {
-        tables: (site, port) => keep('tables', site, port),
+        tables: (site, port) => keep('tables', site, { ...port, maxItemBytes: MAX_ITEM_BYTES }),
         streams: (site, port) => keep('streams', site, port),
         control: (site, port) => keep('control', site, port),
         peers: (site, port) => keep('peers', site, port),
