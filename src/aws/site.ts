@@ -46,6 +46,8 @@ export interface AwsOverrides {
   readonly random?: Random;
   readonly observer?: Observer;
   readonly retry?: RetryLimits;
+  /** How old what a process remembers may get, milliseconds. @default 5000 */
+  readonly freshMs?: number;
 }
 
 /** One site, as a function of it has it: opened once, kept warm between invocations. */
@@ -73,6 +75,7 @@ class OpenSite implements AwsSite {
   readonly #stopping = new AbortController();
   readonly #running = new Set<Promise<unknown>>();
   readonly #clients: SiteClients[] = [];
+  readonly #freshMs: number;
   #freshAtMs: number;
 
   constructor(config: AwsConfig, overrides: AwsOverrides) {
@@ -85,6 +88,7 @@ class OpenSite implements AwsSite {
     const { controlRegion = region } = config;
     const control = controlRegion === region ? clients : this.#clientsFor(controlRegion, overrides);
     this.#clock = clock;
+    this.#freshMs = overrides.freshMs ?? FRESH_MS;
     this.#freshAtMs = clock.now();
     this.node = new SiteNode({
       name,
@@ -137,7 +141,7 @@ class OpenSite implements AwsSite {
   }
 
   async settle(): Promise<void> {
-    if (this.#clock.now() - this.#freshAtMs > FRESH_MS) {
+    if (this.#clock.now() - this.#freshAtMs > this.#freshMs) {
       this.#freshAtMs = this.#clock.now();
       // A replica that is ready by now would be left to the backlog for ever.
       this.#track(this.node.recall());

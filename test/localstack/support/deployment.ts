@@ -18,6 +18,8 @@ export interface CountedCall extends SentCall {
 
 export interface DeploymentOptions {
   readonly options?: Readonly<Record<string, number>>;
+  /** @default that of a site on AWS */
+  readonly freshMs?: number;
   /** Stands in the clients of a site's services. */
   readonly prepare?: (site: string, client: HasMiddleware) => void;
 }
@@ -66,6 +68,7 @@ export class Deployment {
       },
       exchangeWith: (to) => this.#exchange(site, to),
       observer: { note: () => undefined },
+      ...(this.#given.freshMs === undefined ? {} : { freshMs: this.#given.freshMs }),
     });
   }
 
