@@ -1,4 +1,4 @@
-import { NotHomeAnyMore } from './signals.js';
+import { NotHomeAnyMore } from '../ports/signals.js';
 import type { Site } from './site.js';
 
 /**

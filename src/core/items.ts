@@ -14,7 +14,7 @@ import { type Timestamp, clockAt, timestamp } from './timestamp.js';
  *   tx#{id}                entry              the log entry
  *   tx#{id}                chunk#{sum}#{n}    events that do not fit the entry
  *   tx#{id}                event#{number}#{request}  a staged event: racing writes may be given the same number
- *   tx#{id}                piece#{number}#{request}#{n}  the rest of a staged event that does not fit one item
+ *   tx#{id}                part#{number}#{request}#{n}  a share of a staged event that does not fit its item
  *   tx#{id}                client#{id}        which number a client's own id was given
  *   mark#{bucket}          {id}               the transaction is open, or decided and not yet everywhere
  *   version#{stream}/{key} -                  the last version of the key
@@ -36,9 +36,9 @@ const stagedKey = (id: string, number: number, request: string): Key => ({
   pk: transactionPk(id),
   sk: `event#${pad(number)}#${request}`,
 });
-const pieceKey = (id: string, { number, request }: StagedEvent, index: number): Key => ({
+const partKey = (id: string, number: number, request: string, index: number): Key => ({
   pk: transactionPk(id),
-  sk: `piece#${pad(number)}#${request}#${pad(index)}`,
+  sk: `part#${pad(number)}#${request}#${pad(index)}`,
 });
 export const clientKey = (id: string, clientId: string): Key => ({ pk: transactionPk(id), sk: `client#${clientId}` });
 export const markPk = (bucket: number): string => `mark#${bucket}`;
@@ -170,7 +170,7 @@ export function decodeEntry(id: string, item: Item, chunks: readonly (Item | und
   if (item['status'] === 'open') {
     return { ...common, status: 'open', replication: item['replication'] === 'at-commit' ? 'at-commit' : 'eager' };
   }
-  const text = item['events'] === undefined ? joinBytes(`transaction ${id}`, chunks) : String(item['events']);
+  const text = item['events'] === undefined ? joinChunks(id, chunks) : String(item['events']);
   return {
     ...common,
     status: item['status'] === 'committed' ? 'committed' : 'aborted',
@@ -181,10 +181,10 @@ export function decodeEntry(id: string, item: Item, chunks: readonly (Item | und
   };
 }
 
-function joinBytes(what: string, chunks: readonly (Item | undefined)[]): string {
+function joinChunks(id: string, chunks: readonly (Item | undefined)[]): string {
   const bytes = chunks.map((chunk) => chunk?.['bytes']);
   if (bytes.length === 0 || !bytes.every((part) => part instanceof Uint8Array))
-    throw new Error(`${what} lacks a part of its events`);
+    throw new Error(`transaction ${id} lacks a chunk of its events`);
   return Buffer.concat(bytes).toString();
 }
 
@@ -199,43 +199,42 @@ export interface StagedEvent extends PreparedEvent {
   readonly request: string;
 }
 
-/**
- * The items of a staged event: one, and the pieces of its text where that is too long for it. They are written in one
- * transaction, so they stand together or not at all.
- *
- * @param maxBytes what an item may hold
- */
-export function encodeStaged(id: string, event: StagedEvent, maxBytes: number): readonly Row[] {
-  const key = stagedKey(id, event.number, event.request);
+/** What may follow a staged event in its items: keys, names, the digest. */
+const STAGED_ROOM = 4096;
+/** In all their sort keys, what begins the names of a transaction's stagings. */
+export const STAGING_PREFIXES = ['client#', 'event#', 'part#'] as const;
+
+/** The items of a staged event, its own last: where that stands, the parts do. */
+export function encodeStaged(
+  id: string,
+  event: StagedEvent,
+  maxBytes: number,
+): readonly { readonly key: Key; readonly item: Item }[] {
+  const { number, request, digest } = event;
+  const key = stagedKey(id, number, request);
   const text = JSON.stringify(event);
-  const room = maxBytes - 2048;
-  if (text.length * 3 <= room || Buffer.byteLength(text) <= room)
-    return [{ key, item: { digest: event.digest, event: text } }];
+  const room = maxBytes - STAGED_ROOM;
+  if (text.length * 3 <= room || Buffer.byteLength(text) <= room) return [{ key, item: { digest, event: text } }];
   const bytes = Buffer.from(text);
-  const pieces: Row[] = [];
+  const parts = [];
   for (let from = 0; from < bytes.length; from += room) {
-    pieces.push({ key: pieceKey(id, event, pieces.length), item: { bytes: bytes.subarray(from, from + room) } });
+    parts.push({ key: partKey(id, number, request, parts.length), item: { bytes: bytes.subarray(from, from + room) } });
   }
-  return [{ key, item: { digest: event.digest } }, ...pieces];
+  return [...parts, { key, item: { digest, number, request, parts: parts.length } }];
 }
 
-/** What of a transaction's items is uncommitted: to be dropped once it is decided. */
-export const STAGED_PREFIXES = ['client#', 'event#', 'piece#'] as const;
-
-/** The staged events among the items of one transaction. @param rows in the order of their sort keys */
-export function decodeStaged(rows: readonly Row[]): readonly StagedEvent[] {
-  const pieces = rows.filter(({ key }) => key.sk.startsWith('piece#'));
-  return rows.flatMap(({ key: { sk }, item }): readonly StagedEvent[] => {
-    if (!sk.startsWith('event#')) return [];
-    const mine = `piece#${sk.slice('event#'.length)}#`;
-    const text =
-      item['event'] === undefined
-        ? joinBytes(
-            sk,
-            pieces.filter(({ key }) => key.sk.startsWith(mine)).map((piece) => piece.item),
-          )
-        : String(item['event']);
-    return [JSON.parse(text) as StagedEvent];
+/** The staged events among the rows of a transaction; one of which a part is missing was never answered. */
+export function stagedAmong(id: string, rows: readonly Row[]): readonly StagedEvent[] {
+  const parts = new Map(rows.filter(({ key }) => key.sk.startsWith('part#')).map(({ key, item }) => [key.sk, item]));
+  return rows.flatMap(({ key, item }) => {
+    if (!key.sk.startsWith('event#')) return [];
+    if (item['event'] !== undefined) return [JSON.parse(String(item['event'])) as StagedEvent];
+    const bytes = Array.from({ length: Number(item['parts']) }, (_, index) => {
+      const part = parts.get(partKey(id, Number(item['number']), String(item['request']), index).sk)?.['bytes'];
+      return part instanceof Uint8Array ? part : undefined;
+    });
+    const whole = bytes.flatMap((part) => part ?? []);
+    return whole.length === bytes.length ? [JSON.parse(Buffer.concat(whole).toString()) as StagedEvent] : [];
   });
 }
 

@@ -11,10 +11,10 @@ import {
   type VersionItem,
   chunkKeys,
   decodeEntry,
-  decodeStaged,
   readGuard,
   readMark,
   readVersion,
+  stagedAmong,
 } from '../../src/core/items.js';
 import { type DecodedRecord, decodeRecord } from '../../src/core/record.js';
 import type { Item } from '../../src/core/table.js';
@@ -74,10 +74,20 @@ export function kept<K extends object, V>(map: WeakMap<K, V>, key: K, make: () =
 /** Where the embedded engine keeps a site's items (`src/adapters/embedded/table-keys.ts`). */
 const ITEMS = 't\xfft';
 
-interface Row {
+interface StoredRow {
   readonly pk: string;
   readonly sk: string;
   readonly item: Item;
+}
+
+function stagedOf(rows: readonly StoredRow[]): ReadonlyMap<string, readonly StagedEvent[]> {
+  const byId = grouped(
+    rows,
+    ({ pk }) => pk.slice(3),
+    ({ pk, sk, item }) => ({ key: { pk, sk }, item }),
+  );
+  const staged = [...byId].map(([id, all]) => [id, stagedAmong(id, all)] as const);
+  return new Map(staged.filter(([, events]) => events.length > 0));
 }
 
 export async function standingAt(
@@ -86,7 +96,7 @@ export async function standingAt(
   physicalNames: readonly string[],
   decoded = new Decoded(),
 ): Promise<Standing> {
-  const rows: Row[] = [];
+  const rows: StoredRow[] = [];
   store.scan({ from: ITEMS, to: `${ITEMS}\xff\xff\xff` }, (key, value) => {
     rows.push({ ...fromPrimaryBytes(key.slice(ITEMS.length)), item: decoded.item(value) });
     return true;
@@ -116,18 +126,7 @@ export async function standingAt(
   };
 }
 
-function stagedOf(rows: readonly Row[]): ReadonlyMap<string, readonly StagedEvent[]> {
-  const byId = grouped(
-    rows,
-    ({ pk }) => pk.slice('tx#'.length),
-    ({ pk, sk, item }) => ({ key: { pk, sk }, item }),
-  );
-  return new Map(
-    [...byId].map(([id, items]) => [id, decodeStaged(items)] as const).filter(([, all]) => all.length > 0),
-  );
-}
-
-function entriesOf(rows: readonly Row[], decoded: Decoded): ReadonlyMap<string, Entry> {
+function entriesOf(rows: readonly StoredRow[], decoded: Decoded): ReadonlyMap<string, Entry> {
   const items = new Map(rows.map(({ pk, sk, item }) => [`${pk}|${sk}`, item]));
   return new Map(
     rows
@@ -141,9 +140,9 @@ function entriesOf(rows: readonly Row[], decoded: Decoded): ReadonlyMap<string, 
 }
 
 function grouped<T>(
-  rows: readonly Row[],
-  by: (row: Row) => string,
-  what: (row: Row) => T,
+  rows: readonly StoredRow[],
+  by: (row: StoredRow) => string,
+  what: (row: StoredRow) => T,
 ): ReadonlyMap<string, readonly T[]> {
   const groups = new Map<string, T[]>();
   for (const row of rows) groups.set(by(row), [...(groups.get(by(row)) ?? []), what(row)]);

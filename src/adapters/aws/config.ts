@@ -1,0 +1,39 @@
+import { z } from 'zod';
+
+/**
+ * What a function of a site is told at deployment: one environment variable with JSON, written by the construct and
+ * read by every handler, so that both sides share this schema.
+ */
+export const CONFIG_VARIABLE = 'LOCKSTEP_CONFIG';
+
+const configSchema = z.strictObject({
+  deployment: z.string(),
+  /** The site at which the function runs. */
+  site: z.string(),
+  /** The first one is home at the start. */
+  sites: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        region: z.string(),
+        /** Where clients reach it. A site knows its own: the others' stacks may not be there yet. */
+        endpoint: z.exactOptional(z.string()),
+      }),
+    )
+    .min(1),
+  /** Where the one control table is that all sites use. Absent: each has a replica of it in its own region. */
+  controlRegion: z.exactOptional(z.string()),
+  /** Differences to the defaults of `core/options.ts`. */
+  options: z.exactOptional(z.record(z.string(), z.json())),
+});
+
+export type AwsConfig = z.infer<typeof configSchema>;
+
+/** @throws Error naming the variable, where it is missing or not as expected */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): AwsConfig {
+  const text = environment[CONFIG_VARIABLE];
+  if (text === undefined) throw new Error(`${CONFIG_VARIABLE} is not set: this function was not deployed by Lockstep`);
+  const parsed = configSchema.safeParse(JSON.parse(text));
+  if (!parsed.success) throw new Error(`${CONFIG_VARIABLE} is not as expected: ${z.prettifyError(parsed.error)}`);
+  return parsed.data;
+}

@@ -1,0 +1,41 @@
+/**
+ * The names of everything that a deployment has on AWS. They follow from the deployment's and the site's name alone, so
+ * that a stack in one region can grant rights on what another region's stack makes without waiting for it.
+ */
+
+/** The functions of a site. */
+export const FUNCTIONS = [
+  'api',
+  'mirror-agent',
+  'sweeper',
+  'applier',
+  'health',
+  'backfill',
+  'workflow-step',
+  'stream-provisioner',
+] as const;
+export type FunctionRole = (typeof FUNCTIONS)[number];
+
+/** The state machines of a site. */
+export type Workflow = 'switchover' | 'reconciliation' | 'provisioning';
+
+/** What a deployment may be called: it stands in front of every name, and function names have 64 characters. */
+export const DEPLOYMENT_NAME = /^[a-z][a-z0-9-]{0,15}$/;
+
+/** A site's log, marks, guards, versions and stagings. */
+export const siteTableName = (deployment: string, site: string): string => `${deployment}-${site}`;
+
+/** The route, the streams' definitions, incidents, conflicts, proofs; one name in every region. */
+export const controlTableName = (deployment: string): string => `${deployment}-control`;
+
+/** The index of the site's table that lists entries by status; nothing is decided by it. */
+export const STATUS_INDEX = 'by-status';
+
+export const functionName = (deployment: string, site: string, role: FunctionRole): string =>
+  `${deployment}-${site}-${role}`;
+
+export const stateMachineName = (deployment: string, site: string, workflow: Workflow): string =>
+  `${deployment}-${site}-${workflow}`;
+
+/** Every physical stream of a site starts with it (`physicalNameOf` in core/ids.ts): rights are granted on the prefix. */
+export const streamPrefix = (deployment: string, site: string): string => `${deployment}-${site}-`;
