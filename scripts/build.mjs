@@ -2,10 +2,17 @@
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { ensureInstalled, ROOT } from './lib/install.mjs';
 import { toolPath } from './lib/tools.mjs';
 
 ensureInstalled();
-for (const folder of ['src', 'cli']) rmSync(join(ROOT, 'dist', folder), { recursive: true, force: true });
+for (const folder of ['src', 'cli', 'lib', 'lambdas'])
+  rmSync(join(ROOT, 'dist', folder), { recursive: true, force: true });
 const tsc = [toolPath('typescript', 'tsc'), '-p', 'tsconfig.build.json'];
 process.exitCode = spawnSync(process.execPath, tsc, { cwd: ROOT, stdio: 'inherit' }).status ?? 1;
+if (process.exitCode === 0) {
+  // The functions as they are deployed by whoever uses the construct from the package.
+  const { bundleFunctions } = await import(pathToFileURL(join(ROOT, 'dist', 'lib', 'bundles.js')).href);
+  bundleFunctions(ROOT, join(ROOT, 'dist', 'lambdas'));
+}

@@ -11,7 +11,18 @@ const configSchema = z.strictObject({
   /** The site at which the function runs. */
   site: z.string(),
   /** The first one is home at the start. */
-  sites: z.array(z.strictObject({ name: z.string(), region: z.string() })).min(1),
+  sites: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        region: z.string(),
+        /** Where clients reach it. A site knows its own: the others' stacks may not be there yet. */
+        endpoint: z.exactOptional(z.string()),
+      }),
+    )
+    .min(1),
+  /** Where the one control table is that all sites use. Absent: each has a replica of it in its own region. */
+  controlRegion: z.exactOptional(z.string()),
   /** Differences to the defaults of `core/options.ts`. */
   options: z.exactOptional(z.record(z.string(), z.json())),
 });
