@@ -264,6 +264,18 @@ describe('the API', () => {
   });
 });
 
+test('docs/COST.md counts what the example has', () => {
+  const all = SITES.map(at);
+  const count = (type: string) => all.flatMap((template) => ofType(template, type)).length;
+  const streams = all.flatMap((template) => ofType(template, 'AWS::Kinesis::Stream'));
+  expect({
+    replicas: streams.length,
+    shards: streams.reduce((sum, { Properties }) => sum + Number(Properties['ShardCount']), 0),
+    extendedShards: streams.filter(({ Properties }) => Properties['RetentionPeriodHours'] > 24).length,
+    alarms: count('AWS::CloudWatch::Alarm'),
+  }).toEqual({ replicas: 5, shards: 7, extendedShards: 1, alarms: 47 });
+});
+
 describe('data', () => {
   test('outlives its stack', () => {
     for (const [name, template] of Object.entries(templates)) {
