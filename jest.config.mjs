@@ -14,6 +14,8 @@ process.env.LOCKSTEP_PACKAGE_ROOT = import.meta.dirname;
 export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
+  // They need an emulator: jest.localstack.config.mjs.
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/localstack/'],
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   transform: {
     '^.+\\.ts$': ['@swc/jest', swc],

@@ -6,7 +6,8 @@ import { behindHere, closeHere, type Closer } from './close.js';
 import { digestsHere, linesHere } from './digests.js';
 import { fencedTo } from './guards.js';
 import { openEntryOf, readEntries, readMarked, readTransaction } from './log.js';
-import { markPk, readMark } from '../core/items.js';
+import { type Mark, markPk, readMark } from '../core/items.js';
+import type { PreparedEvent } from '../core/event.js';
 import { tend } from './provision.js';
 import { putSettled, takeDecisions } from './replicate.js';
 import type { Site } from './site.js';
@@ -57,31 +58,53 @@ function lineOfAny(entry: Entry): LogLine {
     : { id: entry.id, status: 'open' };
 }
 
+/** The first of them, as many as fit one answer. */
 function upToSize(marked: readonly MarkedEntry[]): readonly MarkedEntry[] {
   let bytes = 0;
   return marked.filter(({ entry }, index) => {
-    bytes += entry.events.reduce((sum, event) => sum + (event.data ?? event.dataBase64 ?? '').length, 0);
+    bytes += bytesOf(entry.events);
     return index === 0 || bytes <= MAX_ANSWER_BYTES;
   });
 }
 
-/** Marks of one bucket a page; `after` is the bucket that was answered last. */
-async function marksOf(site: Site, after: string | undefined) {
-  const bucket = after === undefined ? 0 : Number(after) + 1;
-  const marks = [];
-  let from: string | undefined;
-  do {
-    const page = await site.tables.query({ pk: markPk(bucket), ...(from === undefined ? {} : { after: from }) });
-    marks.push(...page.rows.map(({ key, item }) => readMark(key.sk, item)));
-    from = page.next;
-  } while (from !== undefined);
-  return { marks, ...(bucket + 1 < site.copies ? { next: String(bucket) } : {}) };
+const bytesOf = (events: readonly PreparedEvent[]): number =>
+  events.reduce((sum, event) => sum + (event.data ?? event.dataBase64 ?? '').length, 0);
+
+/** Marks in a page of pending decisions or of open transactions. */
+const MARKS = 200;
+
+interface MarksPage {
+  readonly marks: readonly Mark[];
+  /** Where to go on behind a mark of this page. */
+  readonly behind: (id: string) => string;
+  /** Where to go on behind all of them; absent at the end. */
+  readonly next?: string;
 }
 
+/** A page of the marks, bucket by bucket; `after` is the bucket and, within it, the id that was answered last. */
+async function marksOf(site: Site, after: string | undefined): Promise<MarksPage> {
+  const slash = after?.indexOf('/') ?? -1;
+  const bucket = Number(slash < 0 ? (after ?? 0) : after?.slice(0, slash));
+  const id = slash < 0 ? undefined : after?.slice(slash + 1);
+  const range = { pk: markPk(bucket), limit: MARKS, ...(id === undefined ? {} : { after: id }) };
+  const { rows, next } = await site.tables.query(range);
+  const behind = (last: string): string => `${bucket}/${last}`;
+  const goOn = next === undefined ? (bucket + 1 < site.copies ? String(bucket + 1) : undefined) : behind(next);
+  return {
+    marks: rows.map(({ key, item }) => readMark(key.sk, item)),
+    behind,
+    ...(goOn === undefined ? {} : { next: goOn }),
+  };
+}
+
+/** What fits one answer; what does not is for the next page. */
 async function pendingHere(site: Site, { after }: { readonly after?: string }) {
-  const { marks, next } = await marksOf(site, after);
-  const ids = marks.filter((mark) => mark.state === 'pending').map((mark) => mark.id);
-  const entries = (await readMarked(site, ids)).filter((marked) => marked.markEpoch !== undefined);
+  const page = await marksOf(site, after);
+  const ids = page.marks.filter((mark) => mark.state === 'pending').map((mark) => mark.id);
+  const pending = (await readMarked(site, ids)).filter((marked) => marked.markEpoch !== undefined);
+  const entries = upToSize(pending);
+  const last = entries.at(-1)?.entry.id;
+  const next = entries.length < pending.length && last !== undefined ? page.behind(last) : page.next;
   return { entries, ...(next === undefined ? {} : { next }) };
 }
 
@@ -89,13 +112,15 @@ async function stagingsHere(
   site: Site,
   { after }: { readonly after?: string },
 ): Promise<{ readonly open: readonly OpenTransaction[]; readonly next?: string }> {
-  const { marks, next } = await marksOf(site, after);
+  const page = await marksOf(site, after);
   const open: OpenTransaction[] = [];
-  for (const { id } of marks.filter((mark) => mark.state === 'open')) {
+  let bytes = 0;
+  for (const { id } of page.marks.filter((mark) => mark.state === 'open')) {
     const state = await readTransaction(site, id);
-    if (state.entry && !isDecided(state.entry)) {
-      open.push({ entry: openEntryOf(state.entry), next: state.next, events: state.staged });
-    }
+    if (!state.entry || isDecided(state.entry)) continue;
+    open.push({ entry: openEntryOf(state.entry), next: state.next, events: state.staged });
+    bytes += bytesOf(state.staged);
+    if (bytes > MAX_ANSWER_BYTES) return { open, next: page.behind(id) };
   }
-  return { open, ...(next === undefined ? {} : { next }) };
+  return { open, ...(page.next === undefined ? {} : { next: page.next }) };
 }

@@ -9,7 +9,7 @@ import type { ReplicateOutcome } from '../ports/mirror-agent.js';
 import { putHere } from './put.js';
 import { leaveSite } from './leave.js';
 import { dropStagings, readMarked } from './log.js';
-import { NotHomeAnyMore } from './signals.js';
+import { NotHomeAnyMore } from '../ports/signals.js';
 import { type Site, siteTarget } from './site.js';
 import { keepActive } from './switchover.js';
 

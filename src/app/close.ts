@@ -8,7 +8,7 @@ import { fencedTo, raiseBar } from './guards.js';
 import { heartbeat } from './heartbeat.js';
 import { pendingMarks } from './log.js';
 import { putSettled } from './replicate.js';
-import { NotHomeAnyMore } from './signals.js';
+import { NotHomeAnyMore } from '../ports/signals.js';
 import { type Site, siteTarget } from './site.js';
 
 /**

@@ -16,13 +16,13 @@ import {
   sameDigests,
 } from '../core/plan.js';
 import type { Route } from '../core/route.js';
-import type { Write } from '../core/table.js';
+import { type Write, bytesAtMost } from '../core/table.js';
 import { type Timestamp, latest } from '../core/timestamp.js';
 import { PortFull, PortThrottled, PortUnavailable } from '../ports/failures.js';
-import { ConditionFailed, WriteConflict } from '../ports/tables.js';
+import { ConditionFailed, type Tables, WriteConflict } from '../ports/tables.js';
 import { type Task, applyAll, readTasks, taskFor } from './apply.js';
 import { prepareEntry, readEntries, readMarks, readVersions } from './log.js';
-import { HomeFails, NotHomeAnyMore } from './signals.js';
+import { HomeFails, NotHomeAnyMore } from '../ports/signals.js';
 import type { Site } from './site.js';
 
 /** What is to be decided of one id. */
@@ -135,7 +135,7 @@ async function decideRound(
   }
   // A predecessor that is still pending is applied first: followers take versions in their order.
   await applyPredecessors(site, [...predecessors]);
-  for (const batch of batches(drafts, site.tables.maxItems)) await decideBatch(site, route, batch, verdicts);
+  for (const batch of batches(drafts, site.tables)) await decideBatch(site, route, batch, verdicts);
 }
 
 async function draftOf(
@@ -198,20 +198,28 @@ async function pendingOf(site: Site, ids: readonly string[]): Promise<readonly s
 }
 
 /** Drafts that name no item twice go together; the others wait for the next batch. */
-function* batches(drafts: readonly Draft[], maxItems: number): Generator<readonly Draft[]> {
+function* batches(
+  drafts: readonly Draft[],
+  { maxItems, maxTransactBytes }: Pick<Tables, 'maxItems' | 'maxTransactBytes'>,
+): Generator<readonly Draft[]> {
   let batch: Draft[] = [];
   let size = 1;
+  let bytes = 0;
   let keys = new Set<string>();
   for (const draft of drafts) {
     const names = draft.writes.map(({ key }) => `${key.pk}|${key.sk}`);
-    if (batch.length > 0 && (size + names.length > maxItems || names.some((name) => keys.has(name)))) {
+    const length = draft.writes.reduce((sum, write) => sum + bytesAtMost(write), 0);
+    const fits = size + names.length <= maxItems && bytes + length <= maxTransactBytes;
+    if (batch.length > 0 && (!fits || names.some((name) => keys.has(name)))) {
       yield batch;
       batch = [];
       size = 1;
+      bytes = 0;
       keys = new Set();
     }
     batch.push(draft);
     size += names.length;
+    bytes += length;
     for (const name of names) keys.add(name);
   }
   if (batch.length > 0) yield batch;

@@ -1,6 +1,5 @@
 import type { HealthAnswer, Service } from '../core/api.js';
-import { isLockstepError } from '../core/errors.js';
-import { SiteUnavailable } from './service.js';
+import { SiteUnavailable, isLockstepError } from '../core/errors.js';
 
 /** A site as a front sees it. */
 export interface Entrance {

@@ -3,15 +3,16 @@ import {
   type Mark,
   type StagedEvent,
   type VersionItem,
+  STAGING_PREFIXES,
   chunkKeys,
   decodeEntry,
-  decodeStaged,
   encodeDecided,
   entryKey,
   markKey,
   markPk,
   readMark,
   readVersion,
+  stagedAmong,
   transactionPk,
   versionKey,
 } from '../core/items.js';
@@ -41,7 +42,7 @@ export async function readTransaction(site: Site, id: string): Promise<Transacti
     after = page.next;
   } while (after !== undefined);
   const entryItem = rows.find((row) => row.key.sk === 'entry')?.item;
-  const staged = rows.filter((row) => row.key.sk.startsWith('event#')).map((row) => decodeStaged(row.item));
+  const staged = stagedAmong(id, rows);
   const next = Number(entryItem?.['next'] ?? staged.length);
   return entryItem ? { entry: await decodeWhole(site, id, entryItem), staged, next } : { staged, next };
 }
@@ -128,7 +129,7 @@ export function openEntryOf({ id, streams, replication, startedAtMs, expiresAtMs
 
 /** Uncommitted events of a transaction that is decided: nobody needs them any more. */
 export async function dropStagings(site: Site, id: string): Promise<void> {
-  for (const from of ['client#', 'event#']) {
+  for (const from of STAGING_PREFIXES) {
     const { rows } = await site.tables.query({ pk: transactionPk(id), from, to: `${from}\uffff`, limit: 1000 });
     if (rows.length > 0) await site.tables.writeEach(rows.map(({ key }) => ({ kind: 'delete', key })));
   }

@@ -2,6 +2,7 @@ import { backlogKey } from '../core/items.js';
 import { toHex } from '../core/hash-range.js';
 import { clockAt, timestamp } from '../core/timestamp.js';
 import type { Write } from '../core/table.js';
+import { PortThrottled } from '../ports/failures.js';
 import type { StreamDescription } from '../ports/streams.js';
 import type { ReplicaShard, StreamDefinition } from './registry.js';
 import { drainAll, drainBacklog } from './applier.js';
@@ -72,19 +73,31 @@ async function reshard(
   let description = before;
   for (let step = 0; step < wanted + description.shards.length; step += 1) {
     const open = openShards(description);
-    if (open.length === wanted) break;
-    if (open.length < wanted) {
-      const widest = [...open].sort((a, b) => (width(b) > width(a) ? 1 : -1))[0];
-      if (!widest) break;
-      await site.streams.split(name, widest.shardId);
-    } else {
-      const [left, right] = open;
-      if (!left || !right) break;
-      await site.streams.merge(name, left.shardId, right.shardId);
+    // A stream takes one change at a time, and may take a while for it: the next step is for the next round.
+    if (open.length === wanted || description.changing === true) break;
+    try {
+      if (!(await changeOne(site, name, open, wanted))) break;
+    } catch (error) {
+      // It was busy after all: nothing was done.
+      if (error instanceof PortThrottled) break;
+      throw error;
     }
     description = (await site.streams.describe(name)) ?? description;
   }
   return openShards(description);
+}
+
+async function changeOne(site: Site, name: string, open: readonly ReplicaShard[], wanted: number): Promise<boolean> {
+  if (open.length < wanted) {
+    const widest = [...open].sort((a, b) => (width(b) > width(a) ? 1 : -1))[0];
+    if (!widest) return false;
+    await site.streams.split(name, widest.shardId);
+    return true;
+  }
+  const [left, right] = open;
+  if (!left || !right) return false;
+  await site.streams.merge(name, left.shardId, right.shardId);
+  return true;
 }
 
 const width = (shard: ReplicaShard): bigint => BigInt(`0x${shard.to}`) - BigInt(`0x${shard.from}`);

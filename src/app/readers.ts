@@ -6,7 +6,7 @@ import { NEVER, type Timestamp, isTimestamp } from '../core/timestamp.js';
 import { createReadUseCase, type ReadUseCase } from './read.js';
 import type { ReadSite, StreamClosed } from './reading/read-site.js';
 import { unlessMoved } from './unless-moved.js';
-import { NotHomeAnyMore } from './signals.js';
+import { NotHomeAnyMore } from '../ports/signals.js';
 import { type Site, streamTarget } from './site.js';
 
 const MS_PER_HOUR = 3_600_000;

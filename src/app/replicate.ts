@@ -2,7 +2,7 @@ import type { DecidedEntry } from '../core/entry.js';
 import { type DecidedEvent, isHeld, partName } from '../core/event.js';
 import { type StagedEvent, entryKey } from '../core/items.js';
 import { NEW_OR_OPEN, checkTerm, followOn, guardCopyOf, logWrites, raiseVersions, sumOf } from '../core/plan.js';
-import type { Write } from '../core/table.js';
+import { type Write, bytesAtMost } from '../core/table.js';
 import type { ReplicateAnswer, ReplicateOutcome, ReplicateRequest } from '../ports/mirror-agent.js';
 import { ConditionFailed, WriteConflict } from '../ports/tables.js';
 import { dropStagings, prepareEntry, readEntries, readTransaction, readVersions } from './log.js';
@@ -116,6 +116,7 @@ async function nextBatch(
     entries: [],
   };
   const keys = new Set<string>();
+  let bytes = 0;
   for (const entry of entries) {
     const encoded = await prepareEntry(site, entry, request.term).catch(unlessStale);
     if (encoded === 'stale') return 'stale';
@@ -129,8 +130,10 @@ async function nextBatch(
       versions,
     });
     const names = writes.map(({ key }) => `${key.pk}|${key.sk}`);
-    const fits = batch.writes.length + writes.length <= site.tables.maxItems && !names.some((name) => keys.has(name));
-    if (!fits) break;
+    bytes += writes.reduce((sum, write) => sum + bytesAtMost(write), 0);
+    const { maxItems, maxTransactBytes } = site.tables;
+    const isFull = batch.writes.length + writes.length > maxItems || bytes > maxTransactBytes;
+    if (batch.entries.length > 0 && (isFull || names.some((name) => keys.has(name)))) break;
     for (const name of names) keys.add(name);
     for (const write of writes) {
       batch.writes.push(write);

@@ -82,7 +82,8 @@ export class Routes {
 
   /** Writes the first route unless there is one. */
   async initialise(route: Route): Promise<Route> {
-    await this.#control.compareAndSet(NAME, 0, route);
+    // Nearly always there is one: reading is the cheaper way to find out.
+    if (!(await this.#control.get(NAME))) await this.#control.compareAndSet(NAME, 0, route);
     return this.refresh();
   }
 

@@ -23,7 +23,7 @@ import type {
   WholeTransactionPage,
   WriteAnswer,
 } from '../core/api.js';
-import { LockstepError } from '../core/errors.js';
+import { LockstepError, SiteUnavailable } from '../core/errors.js';
 import { PortUnavailable } from '../ports/failures.js';
 import type { ForwardedRequest } from '../ports/mirror-agent.js';
 import { abort } from './abort.js';
@@ -36,7 +36,7 @@ import { listConflicts, listIncidents } from './incidents.js';
 import { moveHome } from './move-home.js';
 import type { Readers } from './readers.js';
 import { getReconciliation, startReconciliation } from './reconcile.js';
-import { HomeFails, NotHomeAnyMore } from './signals.js';
+import { HomeFails, NotHomeAnyMore } from '../ports/signals.js';
 import { type Site, siteTarget } from './site.js';
 import { describeStream, listStreams, putStream } from './streams.js';
 import { requestSwitchover } from './switchover.js';
@@ -47,13 +47,6 @@ import { write } from './write.js';
 
 const ATTEMPTS = 6;
 const PAUSE_MS = 10;
-
-/** This site cannot answer, but another one may: whoever fronts several sites goes on to the next. */
-export class SiteUnavailable extends LockstepError {
-  constructor(detail: string, options?: ErrorOptions) {
-    super('Unavailable', detail, {}, options);
-  }
-}
 
 /**
  * The service as one site offers it. What home has to answer is passed on to home with the same identifiers; when home

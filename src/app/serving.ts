@@ -2,7 +2,7 @@ import { LockstepError } from '../core/errors.js';
 import type { Route } from '../core/route.js';
 import { PortFull, PortThrottled, PortUnavailable } from '../ports/failures.js';
 import { ConditionFailed, WriteConflict } from '../ports/tables.js';
-import { HomeFails, NotHomeAnyMore } from './signals.js';
+import { HomeFails, NotHomeAnyMore } from '../ports/signals.js';
 import type { Site } from './site.js';
 
 const PAUSE_MS = 2;

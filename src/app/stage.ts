@@ -6,7 +6,7 @@ import type { StageRequest } from '../ports/mirror-agent.js';
 import { ConditionFailed } from '../ports/tables.js';
 import { readTransaction } from './log.js';
 import type { Site } from './site.js';
-import { stagedWrites } from './write.js';
+import { writeStaged } from './write.js';
 
 /**
  * A follower keeps uncommitted events, with what begin said, so that it could go on with the transaction as home. A
@@ -37,12 +37,12 @@ async function stageOnce(
     { attribute: 'next', is: '<=', value: next },
   ];
   try {
-    await site.tables.transact([
-      checkTerm(guardCopyOf(entry.id, site.copies), term),
-      { kind: 'put', key: entryKey(entry.id), item: encodeOpen(entry, site.copies, next), when: ['absent', isNewer] },
-      { kind: 'put', key: markKey(entry.id, site.copies), item: openMark(entry.expiresAtMs) },
-      ...stagedWrites(entry.id, events),
-    ]);
+    await writeStaged(site, entry.id, events, checkTerm(guardCopyOf(entry.id, site.copies), term), {
+      first: [
+        { kind: 'put', key: entryKey(entry.id), item: encodeOpen(entry, site.copies, next), when: ['absent', isNewer] },
+        { kind: 'put', key: markKey(entry.id, site.copies), item: openMark(entry.expiresAtMs) },
+      ],
+    });
     return 'staged';
   } catch (error) {
     if (!(error instanceof ConditionFailed)) throw error;

@@ -1,6 +1,6 @@
 import type { Route } from '../core/route.js';
 import { PortUnavailable } from '../ports/failures.js';
-import { NotHomeAnyMore } from './signals.js';
+import { NotHomeAnyMore } from '../ports/signals.js';
 import type { Site } from './site.js';
 import { probe } from './watch.js';
 

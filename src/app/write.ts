@@ -2,10 +2,10 @@ import type { EventIn, WriteAnswer } from '../core/api.js';
 import { type OpenEntry, isDecided, refusalFor } from '../core/entry.js';
 import { LockstepError } from '../core/errors.js';
 import { type PreparedEvent, checkTransactionSize, prepareEvent } from '../core/event.js';
-import { type StagedEvent, clientKey, encodeOpen, encodeStaged, entryKey, stagedKey } from '../core/items.js';
+import { type StagedEvent, clientKey, encodeOpen, encodeStaged, entryKey } from '../core/items.js';
 import { checkStagingGuard, guardCopyOf, waitsForMirrors } from '../core/plan.js';
 import { type Route, followersOf } from '../core/route.js';
-import type { Write } from '../core/table.js';
+import { type Comparison, type Write, bytesAtMost } from '../core/table.js';
 import { ConditionFailed } from '../ports/tables.js';
 import { checkVersionedKeys } from './commit-once.js';
 import { unknownTransaction } from './commit-queue.js';
@@ -124,21 +124,19 @@ async function stageHere(
   fresh: readonly StagedEvent[],
 ): Promise<void> {
   try {
-    await site.tables.transact([
-      checkStagingGuard(guardCopyOf(entry.id, site.copies), route),
-      {
-        kind: 'put',
-        key: entryKey(entry.id),
-        item: encodeOpen(entry, site.copies, next),
-        when: [
-          [
-            { attribute: 'status', is: '=', value: 'open' },
-            { attribute: 'next', is: '=', value: before },
-          ],
-        ],
-      },
-      ...stagedWrites(entry.id, fresh),
-    ]);
+    const isOpen: Comparison = { attribute: 'status', is: '=', value: 'open' };
+    const key = entryKey(entry.id);
+    await writeStaged(site, entry.id, fresh, checkStagingGuard(guardCopyOf(entry.id, site.copies), route), {
+      first: [
+        {
+          kind: 'put',
+          key,
+          item: encodeOpen(entry, site.copies, next),
+          when: [[isOpen, { attribute: 'next', is: '=', value: before }]],
+        },
+      ],
+      further: [{ kind: 'check', key, when: [[isOpen]] }],
+    });
   } catch (error) {
     // Written to, or decided, meanwhile: looked at again.
     if (error instanceof ConditionFailed) site.note('write meets another one', { id: entry.id });
@@ -146,13 +144,39 @@ async function stageHere(
   }
 }
 
-export function stagedWrites(id: string, events: readonly StagedEvent[]): Write[] {
-  return events.flatMap((event): Write[] => [
-    { kind: 'put', key: stagedKey(id, event.number, event.request), item: encodeStaged(event) },
-    ...(event.id === undefined
-      ? []
-      : [{ kind: 'put', key: clientKey(id, event.id), item: { number: event.number } } satisfies Write]),
-  ]);
+/**
+ * Writes staged events: with the entry that gives them their numbers, in one transaction where they fit it. Of more, the
+ * entry goes with the first, so that nobody else is given these numbers; a write is answered only when all stand.
+ */
+export async function writeStaged(
+  site: Site,
+  id: string,
+  events: readonly StagedEvent[],
+  guard: Write,
+  { first, further = [] }: { readonly first: readonly Write[]; readonly further?: readonly Write[] },
+): Promise<void> {
+  const { maxItems, maxItemBytes, maxTransactBytes } = site.tables;
+  let batch: Write[] = [guard, ...first];
+  let bytes = 0;
+  for (const event of events) {
+    for (const write of stagedWrites(id, event, maxItemBytes)) {
+      const size = bytesAtMost(write);
+      if (batch.length >= maxItems || bytes + size > maxTransactBytes) {
+        await site.tables.transact(batch);
+        batch = [guard, ...further];
+        bytes = 0;
+      }
+      batch.push(write);
+      bytes += size;
+    }
+  }
+  await site.tables.transact(batch);
+}
+
+function stagedWrites(id: string, event: StagedEvent, maxItemBytes: number): readonly Write[] {
+  const items = encodeStaged(id, event, maxItemBytes);
+  const named = event.id === undefined ? [] : [{ key: clientKey(id, event.id), item: { number: event.number } }];
+  return [...items, ...named].map(({ key, item }) => ({ kind: 'put', key, item }));
 }
 
 /** A write that returned is staged at every in-sync site: whoever does not take it is left, as for a decision. */

@@ -59,6 +59,13 @@ export class LockstepError extends Error {
   }
 }
 
+/** This site cannot answer, but another one may: whoever fronts several sites goes on to the next. */
+export class SiteUnavailable extends LockstepError {
+  constructor(detail: string, options?: ErrorOptions) {
+    super('Unavailable', detail, {}, options);
+  }
+}
+
 export function isLockstepError(error: unknown, ...codes: ProblemCode[]): error is LockstepError {
   return error instanceof LockstepError && (codes.length === 0 || codes.includes(error.code));
 }

@@ -4,7 +4,7 @@ import { hash } from 'node:crypto';
 import { partName } from './event.js';
 import { remembered } from './remembered.js';
 import { spread } from './ids.js';
-import type { Item, Key } from './table.js';
+import type { Item, Key, Row } from './table.js';
 import { type Timestamp, clockAt, timestamp } from './timestamp.js';
 
 /**
@@ -14,6 +14,7 @@ import { type Timestamp, clockAt, timestamp } from './timestamp.js';
  *   tx#{id}                entry              the log entry
  *   tx#{id}                chunk#{sum}#{n}    events that do not fit the entry
  *   tx#{id}                event#{number}#{request}  a staged event: racing writes may be given the same number
+ *   tx#{id}                part#{number}#{request}#{n}  a share of a staged event that does not fit its item
  *   tx#{id}                client#{id}        which number a client's own id was given
  *   mark#{bucket}          {id}               the transaction is open, or decided and not yet everywhere
  *   version#{stream}/{key} -                  the last version of the key
@@ -30,9 +31,13 @@ const chunkKey = (id: string, sum: string, index: number): Key => ({
   pk: transactionPk(id),
   sk: `chunk#${sum}#${pad(index)}`,
 });
-export const stagedKey = (id: string, number: number, request: string): Key => ({
+const stagedKey = (id: string, number: number, request: string): Key => ({
   pk: transactionPk(id),
   sk: `event#${pad(number)}#${request}`,
+});
+const partKey = (id: string, number: number, request: string, index: number): Key => ({
+  pk: transactionPk(id),
+  sk: `part#${pad(number)}#${request}#${pad(index)}`,
 });
 export const clientKey = (id: string, clientId: string): Key => ({ pk: transactionPk(id), sk: `client#${clientId}` });
 export const markPk = (bucket: number): string => `mark#${bucket}`;
@@ -192,12 +197,43 @@ export interface StagedEvent extends PreparedEvent {
   readonly request: string;
 }
 
-export function encodeStaged(event: StagedEvent): Item {
-  return { digest: event.digest, event: JSON.stringify(event) };
+/** What may follow a staged event in its items: keys, names, the digest. */
+const STAGED_ROOM = 4096;
+/** In all their sort keys, what begins the names of a transaction's stagings. */
+export const STAGING_PREFIXES = ['client#', 'event#', 'part#'] as const;
+
+/** The items of a staged event, its own last: where that stands, the parts do. */
+export function encodeStaged(
+  id: string,
+  event: StagedEvent,
+  maxBytes: number,
+): readonly { readonly key: Key; readonly item: Item }[] {
+  const { number, request, digest } = event;
+  const key = stagedKey(id, number, request);
+  const text = JSON.stringify(event);
+  const room = maxBytes - STAGED_ROOM;
+  if (text.length * 3 <= room || Buffer.byteLength(text) <= room) return [{ key, item: { digest, event: text } }];
+  const bytes = Buffer.from(text);
+  const parts = [];
+  for (let from = 0; from < bytes.length; from += room) {
+    parts.push({ key: partKey(id, number, request, parts.length), item: { bytes: bytes.subarray(from, from + room) } });
+  }
+  return [...parts, { key, item: { digest, number, request, parts: parts.length } }];
 }
 
-export function decodeStaged(item: Item): StagedEvent {
-  return JSON.parse(String(item['event'])) as StagedEvent;
+/** The staged events among the rows of a transaction; one of which a part is missing was never answered. */
+export function stagedAmong(id: string, rows: readonly Row[]): readonly StagedEvent[] {
+  const parts = new Map(rows.filter(({ key }) => key.sk.startsWith('part#')).map(({ key, item }) => [key.sk, item]));
+  return rows.flatMap(({ key, item }) => {
+    if (!key.sk.startsWith('event#')) return [];
+    if (item['event'] !== undefined) return [JSON.parse(String(item['event'])) as StagedEvent];
+    const bytes = Array.from({ length: Number(item['parts']) }, (_, index) => {
+      const part = parts.get(partKey(id, Number(item['number']), String(item['request']), index).sk)?.['bytes'];
+      return part instanceof Uint8Array ? part : undefined;
+    });
+    const whole = bytes.flatMap((part) => part ?? []);
+    return whole.length === bytes.length ? [JSON.parse(Buffer.concat(whole).toString()) as StagedEvent] : [];
+  });
 }
 
 // -------------------------------------------------------------------------------------------------------- version

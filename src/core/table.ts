@@ -37,3 +37,17 @@ export type Write =
   | { readonly kind: 'put'; readonly key: Key; readonly item: Item; readonly when?: Condition }
   | { readonly kind: 'delete'; readonly key: Key; readonly when?: Condition }
   | { readonly kind: 'check'; readonly key: Key; readonly when: Condition };
+
+/** At most so many bytes does a write take of what one transaction may hold: quick to say, up to three times too many. */
+export function bytesAtMost(write: Write): number {
+  const { key } = write;
+  let characters = key.pk.length + key.sk.length + 16;
+  if (write.kind === 'put') {
+    for (const name in write.item) {
+      const value = write.item[name];
+      const isLong = typeof value === 'string' || value instanceof Uint8Array;
+      characters += name.length + (isLong ? value.length : 16);
+    }
+  }
+  return characters * 3;
+}

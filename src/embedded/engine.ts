@@ -20,7 +20,13 @@ import { logicalNameOf, newId } from '../core/ids.js';
 import { type Options, type OptionsInput, optionsSchema } from '../core/options.js';
 import type { ControlStore } from '../ports/control-store.js';
 import { type Clock, type Observer, type Random, SILENT } from '../ports/environment.js';
-import type { MirrorAgent, Peers } from '../ports/mirror-agent.js';
+import {
+  AGENT_CALLS,
+  type AgentCallKind,
+  LONGEST_POLL_MS,
+  type MirrorAgent,
+  type Peers,
+} from '../ports/mirror-agent.js';
 import type { Streams } from '../ports/streams.js';
 import type { Tables } from '../ports/tables.js';
 import { Loops } from './loops.js';
@@ -282,22 +288,6 @@ function peersOf(
   };
 }
 
-/** Calls whose work grows with what they are asked about; the others say something of the site by being late. */
-const BULK: ReadonlySet<string> = new Set<keyof MirrorAgent>([
-  'close',
-  'closeNow',
-  'pending',
-  'adopt',
-  'fetch',
-  'stagings',
-  'lines',
-  'digests',
-  'tend',
-  'takeOver',
-]);
-/** A long poll that is passed on waits this long at the most. */
-const LONGEST_POLL_MS = 20_000;
-
 function through(
   network: SimulatedNetwork,
   from: string,
@@ -305,13 +295,15 @@ function through(
   agent: MirrorAgent,
   bulkTimeoutMs: number,
 ): MirrorAgent {
-  const timeoutOf = (method: string): number | undefined => {
-    if (method === 'perform') return bulkTimeoutMs + LONGEST_POLL_MS;
-    return BULK.has(method) ? bulkTimeoutMs : undefined;
+  const timeouts: Readonly<Record<AgentCallKind, number | undefined>> = {
+    quick: undefined,
+    bulk: bulkTimeoutMs,
+    forwarded: bulkTimeoutMs + LONGEST_POLL_MS,
   };
   const remote: Record<string, unknown> = {};
-  for (const [method, call] of Object.entries(agent) as [string, (...args: unknown[]) => Promise<unknown>][]) {
-    remote[method] = (...args: unknown[]) => network.call(from, to, () => call(...args), timeoutOf(method));
+  for (const [method, kind] of Object.entries(AGENT_CALLS) as [keyof MirrorAgent, AgentCallKind][]) {
+    const call = agent[method].bind(agent) as (...args: unknown[]) => Promise<unknown>;
+    remote[method] = (...args: unknown[]) => network.call(from, to, () => call(...args), timeouts[kind]);
   }
   return remote as unknown as MirrorAgent;
 }

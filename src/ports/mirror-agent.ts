@@ -87,6 +87,37 @@ export interface MirrorAgent {
   perform(request: ForwardedRequest): Promise<unknown>;
 }
 
+/**
+ * How long an answer may take. `quick`: being late says something of the site. `bulk`: the work grows with what is asked.
+ * `forwarded`: a client's request, which may be a long poll.
+ */
+export type AgentCallKind = 'quick' | 'bulk' | 'forwarded';
+
+export const AGENT_CALLS: Readonly<Record<keyof MirrorAgent, AgentCallKind>> = {
+  probe: 'quick',
+  sees: 'quick',
+  tend: 'bulk',
+  stage: 'quick',
+  replicate: 'quick',
+  settle: 'quick',
+  close: 'bulk',
+  closeNow: 'bulk',
+  fence: 'quick',
+  raise: 'quick',
+  pending: 'bulk',
+  adopt: 'bulk',
+  lookup: 'quick',
+  fetch: 'bulk',
+  stagings: 'bulk',
+  lines: 'bulk',
+  digests: 'bulk',
+  takeOver: 'bulk',
+  perform: 'forwarded',
+};
+
+/** A client's long poll that is passed on waits this long at the most, milliseconds. */
+export const LONGEST_POLL_MS = 20_000;
+
 export interface ProbeAnswer {
   readonly nowMs: number;
   /** The term to which the site is fenced. */

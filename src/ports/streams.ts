@@ -34,6 +34,8 @@ export interface StreamDescription {
   /** All that still hold records, parents before children. */
   readonly shards: readonly Shard[];
   readonly retentionHours: number;
+  /** A split, merge or the like is under way: another one would be refused. It takes and gives records all the same. */
+  readonly changing?: boolean;
 }
 
 export interface StreamRecord {

@@ -27,6 +27,8 @@ export interface Tables {
   readonly maxItems: number;
   /** The largest item, in bytes of its attributes' names and values (400 KB on DynamoDB). */
   readonly maxItemBytes: number;
+  /** The most bytes that the items of one transaction may have together (4 MB on DynamoDB). */
+  readonly maxTransactBytes: number;
 
   /**
    * All writes or none; when the promise resolves they are durable. No key may be named twice.
@@ -48,7 +50,10 @@ export interface Tables {
   /** Consistent reads of any number of items, in the order of the keys. */
   get(keys: readonly Key[]): Promise<readonly (Item | undefined)[]>;
 
-  /** A consistent read of a range of one partition, in the order of the sort keys. */
+  /**
+   * A consistent read of a range of one partition, in the order of the sort keys. A page has fewer rows than `limit` only
+   * at the end of the range, or where they have more than 16 MiB.
+   */
   query(range: RangeQuery): Promise<RowPage>;
 
   /**

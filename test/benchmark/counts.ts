@@ -25,6 +25,7 @@ function counting(count: (name: string, by: number) => void): NonNullable<Embedd
       ...tables,
       maxItems: tables.maxItems,
       maxItemBytes: tables.maxItemBytes,
+      maxTransactBytes: tables.maxTransactBytes,
       transact: (writes) => {
         count(`${site} transactions`, 1);
         count(`${site} items`, writes.length);

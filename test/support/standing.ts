@@ -11,10 +11,10 @@ import {
   type VersionItem,
   chunkKeys,
   decodeEntry,
-  decodeStaged,
   readGuard,
   readMark,
   readVersion,
+  stagedAmong,
 } from '../../src/core/items.js';
 import { type DecodedRecord, decodeRecord } from '../../src/core/record.js';
 import type { Item } from '../../src/core/table.js';
@@ -45,10 +45,20 @@ export interface Standing {
 /** Where the embedded engine keeps a site's items (`src/adapters/embedded/table-keys.ts`). */
 const ITEMS = 't\xfft';
 
-interface Row {
+interface StoredRow {
   readonly pk: string;
   readonly sk: string;
   readonly item: Item;
+}
+
+function stagedOf(rows: readonly StoredRow[]): ReadonlyMap<string, readonly StagedEvent[]> {
+  const byId = grouped(
+    rows,
+    ({ pk }) => pk.slice(3),
+    ({ pk, sk, item }) => ({ key: { pk, sk }, item }),
+  );
+  const staged = [...byId].map(([id, all]) => [id, stagedAmong(id, all)] as const);
+  return new Map(staged.filter(([, events]) => events.length > 0));
 }
 
 export async function standingAt(
@@ -56,7 +66,7 @@ export async function standingAt(
   clock: VirtualClock,
   physicalNames: readonly string[],
 ): Promise<Standing> {
-  const rows: Row[] = [];
+  const rows: StoredRow[] = [];
   store.scan({ from: ITEMS, to: `${ITEMS}\xff\xff\xff` }, (key, value) => {
     rows.push({ ...fromPrimaryBytes(key.slice(ITEMS.length)), item: decodeItem(value) });
     return true;
@@ -68,11 +78,7 @@ export async function standingAt(
     guards: under('guard#').map(({ item }) => readGuard(item)),
     entries,
     marks: new Map(under('mark#').map(({ sk, item }) => [sk, readMark(sk, item)])),
-    staged: grouped(
-      under('tx#').filter(({ sk }) => sk.startsWith('event#')),
-      ({ pk }) => pk.slice(3),
-      ({ item }) => decodeStaged(item),
-    ),
+    staged: stagedOf(under('tx#')),
     versions: new Map(under('version#').map(({ pk, item }) => [pk.slice('version#'.length), readVersion(item)])),
     backlog: grouped(
       under('backlog#'),
@@ -90,7 +96,7 @@ export async function standingAt(
   };
 }
 
-function entriesOf(rows: readonly Row[]): ReadonlyMap<string, Entry> {
+function entriesOf(rows: readonly StoredRow[]): ReadonlyMap<string, Entry> {
   const items = new Map(rows.map(({ pk, sk, item }) => [`${pk}|${sk}`, item]));
   return new Map(
     rows
@@ -104,9 +110,9 @@ function entriesOf(rows: readonly Row[]): ReadonlyMap<string, Entry> {
 }
 
 function grouped<T>(
-  rows: readonly Row[],
-  by: (row: Row) => string,
-  what: (row: Row) => T,
+  rows: readonly StoredRow[],
+  by: (row: StoredRow) => string,
+  what: (row: StoredRow) => T,
 ): ReadonlyMap<string, readonly T[]> {
   const groups = new Map<string, T[]>();
   for (const row of rows) groups.set(by(row), [...(groups.get(by(row)) ?? []), what(row)]);

@@ -64,6 +64,7 @@ export function faultyTables(site: string, tables: Tables, world: FaultWorld): T
   return {
     maxItems: tables.maxItems,
     maxItemBytes: tables.maxItemBytes,
+    maxTransactBytes: tables.maxTransactBytes,
     transact: (writes) => through(() => tables.transact(writes)),
     writeEach: (writes) => through(() => tables.writeEach(writes)),
     get: (keys) => through(() => tables.get(keys)),

@@ -24,6 +24,7 @@ export interface EmbeddedTablesOptions {
 
 const MAX_ITEMS = 4000;
 const MAX_ITEM_BYTES = 400 * 1024;
+const MAX_TRANSACT_BYTES = 64 * 1024 * 1024;
 const MAX_LIMIT = 1000;
 /** A page also ends when its items have this many bytes. */
 const MAX_PAGE_BYTES = 16 * 1024 * 1024;
@@ -50,6 +51,7 @@ interface Change {
 export class EmbeddedTables implements Tables {
   readonly maxItems = MAX_ITEMS;
   readonly maxItemBytes = MAX_ITEM_BYTES;
+  readonly maxTransactBytes = MAX_TRANSACT_BYTES;
   readonly #store: OrderedStore;
   readonly #keys: TableKeys;
   readonly #conflict: EmbeddedTablesOptions['conflict'];

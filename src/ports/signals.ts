@@ -1,5 +1,6 @@
 /**
- * What the use cases say to each other. None of these reaches a client as it is.
+ * What sites say to each other, and use cases among themselves, through the mirror agent too. None of these reaches a
+ * client as it is.
  */
 
 /** This site is not, or no longer, the home that the caller took it for: the request is passed on with the same id. */

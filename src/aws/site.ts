@@ -1,0 +1,167 @@
+import { type SiteClients, lambdaClient, siteClients } from '../adapters/aws/clients.js';
+import type { AwsConfig } from '../adapters/aws/config.js';
+import { DynamoControlStore } from '../adapters/aws/dynamo-control.js';
+import { DynamoTables } from '../adapters/aws/dynamo-tables.js';
+import { systemClock, systemRandom } from '../adapters/aws/environment.js';
+import { KinesisStreams } from '../adapters/aws/kinesis-streams.js';
+import { lambdaExchange, peersOf } from '../adapters/aws/lambda-agent.js';
+import { controlTableName, functionName, siteTableName } from '../adapters/aws/names.js';
+import { createObserver } from '../adapters/aws/observer.js';
+import { type AgentTimeouts, type Exchange, agentHandler } from '../adapters/aws/remote-agent.js';
+import type { RetryLimits } from '../adapters/aws/retry.js';
+import { SiteNode } from '../app/node.js';
+import { type Options, type OptionsInput, optionsSchema } from '../core/options.js';
+import type { Clock, Observer, Random } from '../ports/environment.js';
+import { LONGEST_POLL_MS } from '../ports/mirror-agent.js';
+
+/** What a deployment on AWS has other defaults for than the schema's, which are those of one machine. */
+const AWS_OPTIONS: OptionsInput = {
+  // The price of a bar is a write to every guard.
+  closePeriodMs: 5000,
+  heartbeatIdleMs: 60_000,
+  sweepPeriodMs: 60_000,
+  probePeriodMs: 5000,
+  // Between regions, and now and then with the cold start of a function.
+  callTimeoutMs: 3000,
+  bulkTimeoutMs: 30_000,
+  healthWindowMs: 60_000,
+  halfOpenAfterMs: 5000,
+  // Kinesis orders what arrives within about a second only coarsely.
+  arrivalMarginMs: 1000,
+};
+
+/** What one call of a site's own services may take, milliseconds. Each is tried again a few times. */
+const CALL_LIMITS = { tablesMs: 1500, streamsMs: 3000 };
+/** What a process remembers of the route and the streams is looked up again when it is older. */
+const FRESH_MS = 5000;
+
+export interface AwsOverrides {
+  /** Of an emulator. @default AWS_ENDPOINT_URL, or AWS itself */
+  readonly endpoint?: string;
+  /** For this site's region, and for the control store's where that is another. @default made for each region */
+  readonly clientsFor?: (region: string) => SiteClients;
+  /** How requests reach the mirror agents of other sites. @default an invocation of their function */
+  readonly exchangeWith?: (site: string) => Exchange;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly observer?: Observer;
+  readonly retry?: RetryLimits;
+}
+
+/** One site, as a function of it has it: opened once, kept warm between invocations. */
+export interface AwsSite {
+  readonly node: SiteNode;
+  /** Answers another site's request: what the function `mirror-agent` is invoked with. */
+  readonly answer: ReturnType<typeof agentHandler>;
+  /** Resolves when all is done that a request left for later: to be awaited before a function returns. */
+  settle(): Promise<void>;
+  /** Ends long polls and closes connections. */
+  close(): void;
+}
+
+/** @throws PortUnavailable where the site's tables or the control store do not answer: to be tried again */
+export async function openAwsSite(config: AwsConfig, overrides: AwsOverrides = {}): Promise<AwsSite> {
+  const site = new OpenSite(config, overrides);
+  await site.node.start();
+  return site;
+}
+
+class OpenSite implements AwsSite {
+  readonly node: SiteNode;
+  readonly answer: AwsSite['answer'];
+  readonly #clock: Clock;
+  readonly #stopping = new AbortController();
+  readonly #running = new Set<Promise<unknown>>();
+  readonly #clients: SiteClients[] = [];
+  #freshAtMs: number;
+
+  constructor(config: AwsConfig, overrides: AwsOverrides) {
+    const { deployment, site: name, sites } = config;
+    const { clock = systemClock, random = systemRandom, retry } = overrides;
+    const region = regionOf(config, name);
+    const options = optionsSchema.parse({ ...AWS_OPTIONS, ...config.options });
+    const common = { clock, random, ...(retry === undefined ? {} : { retry }) };
+    const clients = this.#clientsFor(region, overrides);
+    const { controlRegion = region } = config;
+    const control = controlRegion === region ? clients : this.#clientsFor(controlRegion, overrides);
+    this.#clock = clock;
+    this.#freshAtMs = clock.now();
+    this.node = new SiteNode({
+      name,
+      deployment: {
+        name: deployment,
+        sites: sites.map((one) => ({ name: one.name, region: one.region, endpoint: one.endpoint ?? '' })),
+      },
+      options,
+      tables: new DynamoTables({ ...common, client: clients.dynamodb, tableName: siteTableName(deployment, name) }),
+      streams: new KinesisStreams({ ...common, client: clients.kinesis, stopping: this.#stopping.signal }),
+      control: new DynamoControlStore({ ...common, client: control.dynamodb, tableName: controlTableName(deployment) }),
+      peers: peersOf(
+        name,
+        () => this.node.agent,
+        overrides.exchangeWith ?? this.#invoking(config, options, overrides),
+        timeoutsOf(options),
+      ),
+      clock,
+      random,
+      observer: overrides.observer ?? createObserver(deployment, name),
+      later: (work) => this.#track(work),
+      stopping: this.#stopping.signal,
+    });
+    this.answer = agentHandler(this.node.agent);
+  }
+
+  #clientsFor(region: string, { endpoint, clientsFor }: AwsOverrides): SiteClients {
+    const reach = { region, ...(endpoint === undefined ? {} : { endpoint }) };
+    const clients = clientsFor?.(region) ?? siteClients(reach, CALL_LIMITS);
+    this.#clients.push(clients);
+    return clients;
+  }
+
+  #invoking(config: AwsConfig, options: Options, { endpoint }: AwsOverrides): (site: string) => Exchange {
+    return (site) => {
+      const reach = { region: regionOf(config, site), ...(endpoint === undefined ? {} : { endpoint }) };
+      const client = lambdaClient(reach, timeoutsOf(options).forwarded);
+      return lambdaExchange(client, functionName(config.deployment, site, 'mirror-agent'));
+    };
+  }
+
+  /** Its failure is its own matter. */
+  #track(work: Promise<unknown>): void {
+    const tracked = work.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#running.add(tracked);
+    void tracked.then(() => this.#running.delete(tracked));
+  }
+
+  async settle(): Promise<void> {
+    if (this.#clock.now() - this.#freshAtMs > FRESH_MS) this.#track(this.#freshen());
+    while (this.#running.size > 0) await Promise.all([...this.#running]);
+  }
+
+  /**
+   * Other processes of the site change the route and the streams. Nothing rests on knowing it, but what is long outdated
+   * costs detours: a replica that is ready by now would be left to the backlog.
+   */
+  async #freshen(): Promise<void> {
+    this.#freshAtMs = this.#clock.now();
+    await Promise.all([this.node.site.routes.refresh(), this.node.site.registry.refresh()]);
+  }
+
+  close(): void {
+    this.#stopping.abort();
+    for (const clients of this.#clients) clients.destroy();
+  }
+}
+
+function regionOf({ sites }: AwsConfig, site: string): string {
+  const region = sites.find(({ name }) => name === site)?.region;
+  if (region === undefined) throw new Error(`there is no site ${site} in the configuration`);
+  return region;
+}
+
+function timeoutsOf({ callTimeoutMs, bulkTimeoutMs }: Options): AgentTimeouts {
+  return { quick: callTimeoutMs, bulk: bulkTimeoutMs, forwarded: bulkTimeoutMs + LONGEST_POLL_MS };
+}
