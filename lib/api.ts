@@ -19,7 +19,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ROUTES } from '../src/http/routes.js';
 import { GATEWAY_REFUSALS, gatewayProblem } from './gateway-problems.js';
 import { STAGE, apiName } from './names.js';

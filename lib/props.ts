@@ -1,7 +1,8 @@
 /** What a deployment is told, how it is checked, and what follows from it. */
 import { Duration } from 'aws-cdk-lib';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
-import { z } from 'zod';
+import * as z from 'zod';
+import * as mini from 'zod/mini';
 import { DEPLOYMENT_NAME } from '../src/adapters/aws/names.js';
 import type { StreamPolicy } from '../src/core/api.js';
 import { SITE_NAME, STREAM_NAME } from '../src/core/ids.js';
@@ -70,7 +71,7 @@ export interface LockstepProps {
    */
   readonly barPeriod?: Duration;
 
-  /** Any other option of the protocol: see src/core/options.ts. @default AWS_OPTIONS (lib/props.ts), then those there */
+  /** Any other option of the protocol: see src/core/options.ts. @default those for AWS in src/aws/site.ts, then those there */
   readonly options?: Omit<OptionsInput, 'guardCopies' | 'closePeriodMs'>;
 
   /** Calls that each site's API takes in a second, and at once; more are answered 429. @default 1,000 and 2,000 */
@@ -113,17 +114,6 @@ export interface LockstepProps {
   readonly bundles?: string;
 }
 
-/** Where AWS differs from the defaults of src/core/options.ts: calls cross regions, and functions start cold. */
-export const AWS_OPTIONS: OptionsInput = {
-  callTimeoutMs: 3000,
-  bulkTimeoutMs: 20_000,
-  probePeriodMs: 60_000,
-  sweepPeriodMs: 60_000,
-  heartbeatIdleMs: 60_000,
-  // Kinesis orders by arrival only coarsely.
-  arrivalMarginMs: 1000,
-};
-
 /** The props, checked, with every default filled in. */
 export interface Settings {
   readonly deployment: string;
@@ -131,7 +121,7 @@ export interface Settings {
   readonly home: SiteProps;
   readonly streams: Readonly<Record<string, StreamPolicy>>;
   readonly control: ControlPlacement;
-  /** Differences to the defaults of src/core/options.ts. */
+  /** Differences to the defaults. */
   readonly options: Readonly<Record<string, number>>;
   readonly throttling: { readonly ratePerSecond: number; readonly burst: number };
   readonly reserveConcurrency: boolean;
@@ -174,7 +164,7 @@ const schema = z.strictObject({
   barPeriod: duration
     .refine((value) => value.toMilliseconds() >= 1000 && value.toMilliseconds() <= 60_000, BAR_HELP)
     .default(BAR_PERIOD),
-  options: z.exactOptional(optionsSchema.omit({ guardCopies: true, closePeriodMs: true }).partial()),
+  options: z.exactOptional(mini.partial(mini.omit(optionsSchema, { guardCopies: true, closePeriodMs: true }))),
   throttling: z
     .strictObject({ ratePerSecond: z.int().min(1), burst: z.int().min(1) })
     .default({ ratePerSecond: 1000, burst: 2000 }),
@@ -215,7 +205,7 @@ function problemsAmong({ deployment, sites, streams }: Parsed): string[] {
 
 /** As they are written: what is left out is filled in where the functions read it. */
 function optionsOf({ options, guardCopies }: LockstepProps, barPeriod: Duration): Readonly<Record<string, number>> {
-  const all = { ...AWS_OPTIONS, ...options, guardCopies, closePeriodMs: barPeriod.toMilliseconds() };
+  const all = { ...options, guardCopies, closePeriodMs: barPeriod.toMilliseconds() };
   return Object.fromEntries(
     Object.entries(all).filter((entry): entry is [string, number] => typeof entry[1] === 'number'),
   );

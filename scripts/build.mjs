@@ -2,7 +2,6 @@
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { ensureInstalled, ROOT } from './lib/install.mjs';
 import { toolPath } from './lib/tools.mjs';
 
@@ -13,6 +12,6 @@ const tsc = [toolPath('typescript', 'tsc'), '-p', 'tsconfig.build.json'];
 process.exitCode = spawnSync(process.execPath, tsc, { cwd: ROOT, stdio: 'inherit' }).status ?? 1;
 if (process.exitCode === 0) {
   // The functions as they are deployed by whoever uses the construct from the package.
-  const { bundleFunctions } = await import(pathToFileURL(join(ROOT, 'dist', 'lib', 'bundles.js')).href);
-  bundleFunctions(ROOT, join(ROOT, 'dist', 'lambdas'));
+  const bundle = [join('scripts', 'bundle-functions.mjs'), join(ROOT, 'dist', 'lambdas')];
+  process.exitCode = spawnSync(process.execPath, bundle, { cwd: ROOT, stdio: 'inherit' }).status ?? 1;
 }

@@ -1,5 +1,5 @@
 /** What the stacks hold: names that agree, rights that are narrow, data that stays; and no rule of others is broken. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type App, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks, ServerlessChecks } from 'cdk-nag';
@@ -203,6 +203,18 @@ describe('rights', () => {
     expect([...new Set(may('dynamodb:GetRecords'))]).toEqual(['backfill']);
   });
 
+  test('what is allowed is what the adapters call', () => {
+    const adapters = join(__dirname, '..', '..', 'src', 'adapters', 'aws');
+    const sources = readdirSync(adapters).map((file) => readFileSync(join(adapters, file), 'utf8'));
+    const called = sources.flatMap((text) => [...text.matchAll(/new (\w+)Command\(/g)].map(([, name]) => name!));
+    // A transaction needs what each of its items does; an invocation has a name of its own.
+    const needed = called.flatMap((name) => NEEDS[name] ?? [name]);
+    const allowed = allStatements()
+      .flatMap(({ statement }) => statement.Action)
+      .filter((action) => /^(dynamodb|kinesis|lambda):/.test(action) && !LOG_ACTIONS.includes(action));
+    expect([...new Set(allowed.map((action) => action.split(':')[1]))].sort()).toEqual([...new Set(needed)].sort());
+  });
+
   test('each function has a role of its own, and none a policy of AWS', () => {
     for (const site of SITES) {
       const roles = ofType(at(site), 'AWS::Lambda::Function').map(({ Properties }) =>
@@ -331,6 +343,13 @@ describe('data', () => {
       expect(resource.DeletionPolicy).toBe('Delete');
   });
 });
+
+const NEEDS: Readonly<Record<string, readonly string[]>> = {
+  TransactWriteItems: ['ConditionCheckItem', 'DeleteItem', 'PutItem'],
+  Invoke: ['InvokeFunction'],
+};
+/** Of the event source mapping: Lambda calls them with the function's role. */
+const LOG_ACTIONS = ['dynamodb:DescribeStream', 'dynamodb:GetRecords', 'dynamodb:GetShardIterator'];
 
 const policiesOf = ({ DeletionPolicy, UpdateReplacePolicy }: Resource) => [DeletionPolicy, UpdateReplacePolicy];
 
