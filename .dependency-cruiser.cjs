@@ -59,6 +59,7 @@ module.exports = {
           '^cli/(main\\.ts|lockstep\\.mjs)$',
           '^src/index\\.ts$',
           '^lib/entry\\.mjs$',
+          '^lambdas/credentials\\.ts$',
         ],
       },
       to: {},

@@ -10,7 +10,8 @@ export function toRequest(event: APIGatewayProxyEvent): Request {
     for (const value of values ?? []) url.searchParams.append(name, value);
   }
   const headers = new Headers();
-  for (const [name, values] of Object.entries(event.multiValueHeaders ?? single(event.headers))) {
+  const { multiValueHeaders } = event as Partial<APIGatewayProxyEvent>;
+  for (const [name, values] of Object.entries(multiValueHeaders ?? single(event.headers))) {
     for (const value of values ?? []) headers.append(name, value);
   }
   const hasBody = body !== null && method !== 'GET' && method !== 'HEAD';

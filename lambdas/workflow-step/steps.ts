@@ -20,7 +20,7 @@ function step<S extends z.ZodType>(schema: S, run: (node: SiteNode, input: z.out
 
 const nothing = z.strictObject({});
 
-export const STEPS = {
+const STEPS = {
   /** Makes another replica of a stream the active one. */
   switchover: step(switchoverBody.extend({ stream: streamName }), ({ service }, { stream, ...request }) =>
     service.switchover(stream, request),
