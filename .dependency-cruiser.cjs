@@ -104,6 +104,13 @@ module.exports = {
       to: { path: '^src/adapters/', pathNot: '^src/adapters/$1/' },
     },
     {
+      name: 'engines-apart',
+      comment: 'What puts one engine together needs nothing of another.',
+      severity: 'error',
+      from: { path: '^src/(aws|embedded)/' },
+      to: { path: '^src/(adapters/)?(aws|embedded)/', pathNot: '^src/(adapters/)?$1/' },
+    },
+    {
       name: 'src-inward',
       comment: 'What is published imports only what is published.',
       severity: 'error',
@@ -143,7 +150,7 @@ module.exports = {
     only('lmdb-embedded', 'lmdb', ['src/adapters/embedded'], 'Storage is behind the ports.'),
     only(
       'aws-outside',
-      '@aws-sdk|@smithy|@aws-crypto|aws-sdk',
+      '@aws-sdk|@smithy|@aws-crypto|@aws-lambda-powertools|aws-sdk',
       ['src/adapters/aws', 'lambdas', 'lib', 'bin'],
       'AWS is an adapter.',
     ),

@@ -46,7 +46,7 @@ const deterministic = {
 };
 
 export default defineConfig(
-  globalIgnores(['dist/', 'coverage/', 'cdk.out/', '.lockstep/']),
+  globalIgnores(['dist/', 'coverage/', 'cdk.out/', '.lockstep/', 'scripts/localstack/host_lambda/']),
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   js.configs.recommended,
   {
@@ -113,7 +113,12 @@ export default defineConfig(
   {
     files: ['**/*.mjs', '**/*.cjs'],
     languageOptions: {
-      globals: Object.fromEntries(['console', 'performance', 'process', 'URL'].map((name) => [name, 'readonly'])),
+      globals: Object.fromEntries(
+        ['AbortSignal', 'console', 'fetch', 'performance', 'process', 'setTimeout', 'URL'].map((name) => [
+          name,
+          'readonly',
+        ]),
+      ),
     },
   },
   { files: ['**/*.cjs'], languageOptions: { globals: { module: 'writable' }, sourceType: 'commonjs' } },

@@ -1,21 +1,23 @@
 // Installs the packages of package-lock.json where they are missing. Uses nothing but Node.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { takeLock } from './lock.mjs';
 
 export const ROOT = resolve(fileURLToPath(new URL('../..', import.meta.url)));
 
-const WAIT_MS = 200;
 const WAIT_LIMIT_MS = 10 * 60 * 1000;
 
 /** Runs `npm ci` unless every package is there in the version of the lock. Says so on stderr: stdout is the program's. */
 export function ensureInstalled() {
   requireNode(20, 19);
   if (isInstalled()) return;
-  const release = takeLock();
+  // Also for `npm start` in one terminal and `npm test` in the next.
+  const name = createHash('sha256').update(ROOT).digest('hex').slice(0, 16);
+  const release = takeLock(join(tmpdir(), `lockstep-install-${name}.lock`), WAIT_LIMIT_MS);
   try {
     if (isInstalled()) return; // another process did it meanwhile
     console.error('Installing the packages of package-lock.json …');
@@ -53,41 +55,6 @@ function npm(...parameters) {
   const self = process.env.npm_execpath;
   const [command, ...first] = self?.endsWith('.js') ? [process.execPath, self] : ['npm'];
   return spawnSync(command, [...first, ...parameters], { cwd: ROOT, stdio: ['ignore', 2, 2] });
-}
-
-/** One installation at a time, also for `npm start` in one terminal and `npm test` in the next. */
-function takeLock() {
-  const name = createHash('sha256').update(ROOT).digest('hex').slice(0, 16);
-  const file = join(tmpdir(), `lockstep-install-${name}.lock`);
-  const giveUp = Date.now() + WAIT_LIMIT_MS;
-  for (;;) {
-    try {
-      writeFileSync(file, String(process.pid), { flag: 'wx' });
-      return () => rmSync(file, { force: true });
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
-    }
-    if (!isAlive(ownerOf(file))) rmSync(file, { force: true });
-    else if (Date.now() > giveUp)
-      throw new Error(`another installation does not end; if there is none, remove ${file}`);
-    else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAIT_MS);
-  }
-}
-
-function ownerOf(file) {
-  try {
-    return Number(readFileSync(file, 'utf8'));
-  } catch {
-    return 0;
-  }
-}
-
-function isAlive(pid) {
-  try {
-    return pid > 0 && process.kill(pid, 0);
-  } catch (error) {
-    return error.code === 'EPERM';
-  }
 }
 
 function requireNode(major, minor) {

@@ -23,6 +23,8 @@ export interface StreamsContractOptions {
   readonly runs?: number;
   /** Between looks at a stream that is being created or changed, milliseconds. @default 20 */
   readonly pollMs?: number;
+  /** Between the removal of a stream and its creation anew: an emulator counts by the second. @default 0 */
+  readonly apartMs?: number;
 }
 
 const LARGEST_HASH = 2n ** 128n - 1n;
@@ -93,7 +95,7 @@ function expectGrowing(sequences: readonly string[]): void {
 export function describeStreams(
   title: string,
   makeAdapter: () => Promise<StreamsUnderTest>,
-  { runs = 30, pollMs = 20 }: StreamsContractOptions = {},
+  { runs = 30, pollMs = 20, apartMs = 0 }: StreamsContractOptions = {},
 ): void {
   describe(`streams: ${title}`, () => {
     let streams: Streams;
@@ -158,6 +160,7 @@ export function describeStreams(
           await new Promise((resolve) => setTimeout(resolve, pollMs));
         }
         expect(await streams.describe(name)).toBeUndefined();
+        await new Promise((resolve) => setTimeout(resolve, apartMs));
         await streams.create(name, 1);
         await described(name);
         expect(await readStream(name)).toEqual([]);
