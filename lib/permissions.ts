@@ -22,7 +22,13 @@ const TABLE_ACTIONS = [
 ];
 /** One record at a time, by compare-and-set. */
 const CONTROL_ACTIONS = ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query'];
-const LOG_ACTIONS = ['dynamodb:DescribeStream', 'dynamodb:GetRecords', 'dynamodb:GetShardIterator'];
+/** Lambda wants all four of the role, though it needs no list. */
+const LOG_ACTIONS = [
+  'dynamodb:DescribeStream',
+  'dynamodb:GetRecords',
+  'dynamodb:GetShardIterator',
+  'dynamodb:ListStreams',
+];
 const PUT_ACTIONS = ['kinesis:DescribeStreamSummary', 'kinesis:ListShards', 'kinesis:PutRecords'];
 const READ_ACTIONS = [
   'kinesis:DescribeStreamSummary',

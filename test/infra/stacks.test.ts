@@ -349,7 +349,7 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
   Invoke: ['InvokeFunction'],
 };
 /** Of the event source mapping: Lambda calls them with the function's role. */
-const LOG_ACTIONS = ['dynamodb:DescribeStream', 'dynamodb:GetRecords', 'dynamodb:GetShardIterator'];
+const LOG_ACTIONS = ['DescribeStream', 'GetRecords', 'GetShardIterator', 'ListStreams'].map((it) => `dynamodb:${it}`);
 
 const policiesOf = ({ DeletionPolicy, UpdateReplacePolicy }: Resource) => [DeletionPolicy, UpdateReplacePolicy];
 
