@@ -247,6 +247,14 @@ describe('the API', () => {
     ]);
   });
 
+  test('an emulator leaves all refusals to the app', () => {
+    const { east } = templatesOf(deployment({ local: true }));
+    const validated = ofType(east!, 'AWS::ApiGateway::Method').filter(
+      ({ Properties }) => Properties['RequestValidatorId'],
+    );
+    expect(validated).toEqual([]);
+  });
+
   test('is throttled, traced and logs as JSON', () => {
     const [stage] = ofType(at('east'), 'AWS::ApiGateway::Stage');
     expect(stage!.Properties).toMatchObject({
