@@ -28,8 +28,7 @@ export async function answerAt<T>(work: (site: AwsSite) => Promise<T>): Promise<
 /** Does work that nobody waits for, from what is written down now, and ends when all of it has ended. */
 export async function workAt<T>(work: (node: SiteNode) => Promise<T>): Promise<T> {
   const open = await site();
-  const { routes, registry } = open.node.site;
-  await Promise.all([routes.refresh(), registry.refresh()]);
+  await open.node.recall();
   const result = await work(open.node);
   await open.settle();
   return result;

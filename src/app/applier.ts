@@ -39,6 +39,21 @@ export async function drainBacklog(site: Site, stream: string, { filling = false
   return false;
 }
 
+/**
+ * What other processes of this site have left in its backlogs, or drained: a process that believes a stream level puts new
+ * records before old ones, one that believes it behind keeps it so.
+ */
+export async function recallBacklogs(site: Site): Promise<void> {
+  await Promise.all(
+    site.registry.local.map(async ({ definition: { name }, replica }) => {
+      if (replica.state === 'creating' || site.refilling.has(name)) return;
+      const { rows } = await site.tables.query({ pk: backlogPk(name), limit: 1 });
+      if (rows.length > 0) site.behind.add(name);
+      else site.behind.delete(name);
+    }),
+  );
+}
+
 function becomeLevel(site: Site, stream: string): void {
   site.note('stream is level', { stream });
   const isItsSwitchover = (it: Incident) => it.kind === 'switchover' && it.site === site.name && it.stream === stream;

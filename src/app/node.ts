@@ -1,6 +1,7 @@
 import { firstRoute } from '../core/route.js';
 import type { MirrorAgent } from '../ports/mirror-agent.js';
 import { createAgent } from './agent.js';
+import { recallBacklogs } from './applier.js';
 import { Closer, recallClosed } from './close.js';
 import { CommitQueue } from './commit-queue.js';
 import { failBack } from './failback.js';
@@ -38,8 +39,17 @@ export class SiteNode {
     const [home = this.site.name] = names;
     await this.site.routes.initialise(firstRoute(home, names, this.site.clock.now()));
     await initialiseGuards(this.site, this.site.name === home);
-    await this.site.registry.refresh();
+    await this.recall();
     await recallClosed(this.site);
+  }
+
+  /**
+   * Looks again at what other processes of this site, and other sites, may have changed. Nothing rests on knowing it, but
+   * what is long outdated costs detours.
+   */
+  async recall(): Promise<void> {
+    await Promise.all([this.site.routes.refresh(), this.site.registry.refresh()]);
+    await recallBacklogs(this.site);
   }
 
   /** Looks at the other sites, and comes back when it is out of sync. */

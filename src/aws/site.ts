@@ -32,7 +32,7 @@ const AWS_OPTIONS: OptionsInput = {
 
 /** What one call of a site's own services may take, milliseconds. Each is tried again a few times. */
 const CALL_LIMITS = { tablesMs: 1500, streamsMs: 3000 };
-/** What a process remembers of the route and the streams is looked up again when it is older. */
+/** What a process remembers of the route, the streams and their backlogs is looked up again when it is older. */
 const FRESH_MS = 5000;
 
 export interface AwsOverrides {
@@ -137,17 +137,12 @@ class OpenSite implements AwsSite {
   }
 
   async settle(): Promise<void> {
-    if (this.#clock.now() - this.#freshAtMs > FRESH_MS) this.#track(this.#freshen());
+    if (this.#clock.now() - this.#freshAtMs > FRESH_MS) {
+      this.#freshAtMs = this.#clock.now();
+      // A replica that is ready by now would be left to the backlog for ever.
+      this.#track(this.node.recall());
+    }
     while (this.#running.size > 0) await Promise.all([...this.#running]);
-  }
-
-  /**
-   * Other processes of the site change the route and the streams. Nothing rests on knowing it, but what is long outdated
-   * costs detours: a replica that is ready by now would be left to the backlog.
-   */
-  async #freshen(): Promise<void> {
-    this.#freshAtMs = this.#clock.now();
-    await Promise.all([this.node.site.routes.refresh(), this.node.site.registry.refresh()]);
   }
 
   close(): void {

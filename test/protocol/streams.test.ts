@@ -31,6 +31,22 @@ describe('streams', () => {
     await expectRest(world, { committed: ['T1', 'T2', 'T3'] });
   });
 
+  it('backlog: another process of the site learns of it, and of its end', async () => {
+    const world = await openWorld();
+    const early = await world.coordinator('west/2');
+    down(world, 'west');
+    await world.commit('east', 'T1');
+    const late = await world.coordinator('west/3');
+    expect([early.site.behind.size, late.site.behind.size]).toEqual([0, 1]);
+    await world.run(early.recall());
+    expect([...early.site.behind]).toEqual(['orders']);
+    world.heal();
+    await world.clock.advance(5000);
+    await world.run(world.node('west').tend());
+    for (const node of [early, late]) await world.run(node.recall());
+    expect([early.site.behind.size, late.site.behind.size]).toEqual([0, 0]);
+  });
+
   it('closed: it never passes a backlog', async () => {
     const world = await openWorld();
     down(world, 'west');
