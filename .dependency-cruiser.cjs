@@ -33,7 +33,7 @@ function only(name, packages, folders, comment) {
     name,
     comment,
     severity: 'error',
-    from: { pathNot: `^(${[...folders, 'test'].join('|')})/` },
+    from: { pathNot: `^((${[...folders, 'test'].join('|')})/|lockstep\\.config\\.ts$)` },
     to: { path: `${PACKAGE}(${packages})(/|$)` },
   };
 }
@@ -53,7 +53,14 @@ module.exports = {
       severity: 'error',
       from: {
         orphan: true,
-        pathNot: ['^test/.+\\.test\\.ts$', '^examples/', '^cli/(main\\.ts|lockstep\\.mjs)$', '^src/index\\.ts$'],
+        pathNot: [
+          '^test/.+\\.test\\.ts$',
+          '^examples/',
+          '^cli/(main\\.ts|lockstep\\.mjs)$',
+          '^src/index\\.ts$',
+          '^lib/entry\\.mjs$',
+          '^lambdas/credentials\\.ts$',
+        ],
       },
       to: {},
     },
@@ -62,7 +69,7 @@ module.exports = {
       comment: 'The imported file or package is not there.',
       severity: 'error',
       from: {},
-      to: { couldNotResolve: true, pathNot: 'dist/cli/main\\.js$' }, // the launcher's other half, once built
+      to: { couldNotResolve: true, pathNot: 'dist/(cli/main|lib/index)\\.js$' }, // the launchers' other halves, once built
     },
     {
       name: 'declared',
@@ -109,6 +116,21 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/' },
       to: { path: '^(cli|test|examples|scripts|bin|lib|lambdas|console)/' },
+    },
+    {
+      name: 'lambdas-apart',
+      comment: 'A function carries the sources and nothing of how it is deployed.',
+      severity: 'error',
+      from: { path: '^lambdas/' },
+      to: { path: '^(lib|bin|cli|examples|scripts)/|^lockstep\\.config\\.ts$' },
+    },
+    {
+      name: 'constructs-alone',
+      comment:
+        'A construct is used from other apps: it knows neither this one nor what it was told. Of the sources it takes names, schemas and routes, and runs nothing.',
+      severity: 'error',
+      from: { path: '^lib/' },
+      to: { path: '^(bin|cli|examples|scripts|lambdas)/|^lockstep\\.config\\.ts$|^src/(app|embedded|client)/' },
     },
     {
       name: 'tests-last',

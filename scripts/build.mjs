@@ -6,6 +6,12 @@ import { ensureInstalled, ROOT } from './lib/install.mjs';
 import { toolPath } from './lib/tools.mjs';
 
 ensureInstalled();
-for (const folder of ['src', 'cli']) rmSync(join(ROOT, 'dist', folder), { recursive: true, force: true });
+for (const folder of ['src', 'cli', 'lib', 'lambdas'])
+  rmSync(join(ROOT, 'dist', folder), { recursive: true, force: true });
 const tsc = [toolPath('typescript', 'tsc'), '-p', 'tsconfig.build.json'];
 process.exitCode = spawnSync(process.execPath, tsc, { cwd: ROOT, stdio: 'inherit' }).status ?? 1;
+if (process.exitCode === 0) {
+  // The functions as they are deployed by whoever uses the construct from the package.
+  const bundle = [join('scripts', 'bundle-functions.mjs'), join(ROOT, 'dist', 'lambdas')];
+  process.exitCode = spawnSync(process.execPath, bundle, { cwd: ROOT, stdio: 'inherit' }).status ?? 1;
+}

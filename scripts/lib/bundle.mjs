@@ -11,6 +11,8 @@ const UNUSED_MS = 24 * 60 * 60 * 1000;
 /** Every kind of file that esbuild takes without being told how. */
 const SOURCE = /\.([mc]?[jt]s|[jt]sx|json|css|txt)$/;
 const ALWAYS = ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/lib/bundle.mjs'];
+/** What an entry's folder uses beside `src` and `cli`: folders, and files of the top level. */
+const USES = { bin: ['lib', 'lockstep.config.ts'] };
 
 /**
  * Bundles a TypeScript file, unless that was done before, and imports it.
@@ -27,7 +29,8 @@ export async function importTypeScript(entry) {
 async function bundle(entry) {
   if (!/^[^./][^/]*\/.+\.ts$/.test(entry) || !existsSync(join(ROOT, entry)))
     throw new Error(`${entry}: no TypeScript file in a folder of ${ROOT}`);
-  const folders = [...new Set(['src', 'cli', entry.slice(0, entry.indexOf('/'))])];
+  const folder = entry.slice(0, entry.indexOf('/'));
+  const folders = [...new Set(['src', 'cli', folder, ...(USES[folder] ?? [])])];
   for (let attempt = 1; attempt <= 5; attempt += 1) {
     const hash = hashOf(entry, folders);
     const done = join(CACHE, `${entry.slice(0, -3).replaceAll('/', '-')}-${hash}`);
@@ -68,7 +71,7 @@ async function build(entry, folders, outdir) {
       logLevel: 'warning',
     })
     .catch(() => stop(`${entry} cannot be bundled: see above`));
-  const stray = Object.keys(metafile.inputs).find((path) => !folders.some((folder) => path.startsWith(`${folder}/`)));
+  const stray = Object.keys(metafile.inputs).find((path) => !folders.includes(path.split('/')[0]));
   if (stray !== undefined) throw new Error(`${entry} imports ${stray}, outside of ${folders.join(', ')}`);
 }
 
@@ -116,6 +119,7 @@ function hashOf(entry, folders) {
 }
 
 function sourcesIn(folder) {
+  if (statSync(join(ROOT, folder)).isFile()) return [folder];
   const entries = readdirSync(join(ROOT, folder), { withFileTypes: true });
   return entries
     .sort((a, b) => (a.name < b.name ? -1 : 1))

@@ -1,5 +1,5 @@
 /** What the API answers: for the OpenAPI document and for tests; answers are not parsed at run time. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { eventMembers, json, named, siteName, streamName, streamPolicy, time, transactionId } from './schemas.js';
 
 const maybe = z.exactOptional;

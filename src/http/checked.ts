@@ -1,5 +1,5 @@
 /** The same checks for callers in the same process as for those over HTTP. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Service } from '../core/api.js';
 import { TRANSACTION_ID } from '../core/ids.js';
 import { parse } from './parse.js';

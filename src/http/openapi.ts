@@ -1,5 +1,5 @@
 /** The OpenAPI 3.1 document, generated from the table of routes and its schemas. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { PROBLEMS } from '../core/errors.js';
 import type { ProblemCode } from '../core/errors.js';
 import { problem } from './answer-schemas.js';

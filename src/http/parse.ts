@@ -1,5 +1,5 @@
 /** From text to checked values: JSON, path parameters, query strings; all refusals are `LockstepError`s. */
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { LockstepError } from '../core/errors.js';
 
 const MAX_ISSUES = 3;

@@ -1,5 +1,5 @@
 /** What a row of the table of routes says. */
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { ProblemCode } from '../core/errors.js';
 
 export type Method = 'GET' | 'POST' | 'PUT';

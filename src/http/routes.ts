@@ -2,7 +2,7 @@
  * The REST contract as a table: for each request its path, what it takes, what it answers, and the method of the service
  * that does it. The app is mounted from it, and the OpenAPI document is generated from it.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Service } from '../core/api.js';
 import { TRANSACTION_ID } from '../core/ids.js';
 import * as answers from './answer-schemas.js';

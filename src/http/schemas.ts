@@ -4,7 +4,7 @@
  * Only shape is checked here. What needs the content as a whole (bytes of an event or a transaction, nesting of data)
  * or the state of the system is the service's to refuse.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Json } from '../core/api.js';
 import { RESERVED_TRANSACTION_ID, SITE_NAME, STREAM_NAME, TRANSACTION_ID } from '../core/ids.js';
 import { isBase64, isRfc3339 } from './formats.js';

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
 const ROOT = join(__dirname, '..', '..');
+const FOLDERS = ['src', 'cli', 'examples', 'test', 'bin', 'lib', 'lambdas'];
 
 /** File, what it imports, and the rule that has to refuse it. */
 const REFUSED: readonly (readonly [file: string, imported: string, rule: string])[] = [
@@ -30,6 +31,12 @@ const REFUSED: readonly (readonly [file: string, imported: string, rule: string]
   ['src/client/from-hono.ts', 'hono', 'packages-client'],
   ['src/embedded/from-cli.ts', '../../cli/command.js', 'src-inward'],
   ['src/embedded/from-test.ts', '../../test/helper.js', 'src-inward'],
+  ['src/http/from-cdk.ts', 'aws-cdk-lib', 'cdk-outside'],
+  ['lambdas/api/from-cdk.ts', 'aws-cdk-lib', 'cdk-outside'],
+  ['lambdas/api/from-lib.ts', '../../lib/construct.js', 'lambdas-apart'],
+  ['lib/from-config.ts', '../lockstep.config.js', 'constructs-alone'],
+  ['lib/from-app.ts', '../src/app/use-case.js', 'constructs-alone'],
+  ['src/http/from-sdk.ts', '@aws-sdk/client-kinesis', 'aws-outside'],
   ['cli/from-test.ts', '../test/helper.js', 'tests-last'],
   ['cli/from-lmdb.ts', 'lmdb', 'lmdb-embedded'],
   ['cli/from-fast-check.ts', 'fast-check', 'declared'],
@@ -53,6 +60,12 @@ const ALLOWED: readonly (readonly [file: string, imported: string])[] = [
   ['cli/command.ts', '../src/embedded/index.js'],
   ['examples/hello.ts', 'lockstep-streams/embedded'],
   ['test/helper.ts', 'lmdb'],
+  ['lib/construct.ts', 'aws-cdk-lib'],
+  ['lib/names.ts', '../src/core/digest.js'],
+  ['bin/deploy.ts', '../lockstep.config.js'],
+  ['lockstep.config.ts', 'aws-cdk-lib'],
+  ['lambdas/api/index.ts', '../../src/app/use-case.js'],
+  ['src/adapters/aws/tables.ts', '@aws-sdk/client-dynamodb'],
 ];
 
 describe('the rules on who may import whom', () => {
@@ -91,7 +104,7 @@ describe('the rules on who may import whom', () => {
 function cruise(folder: string): Map<string, string[]> {
   const tool = join(ROOT, 'node_modules', 'dependency-cruiser', 'bin', 'dependency-cruise.mjs');
   const config = join(ROOT, '.dependency-cruiser.cjs');
-  const parameters = [tool, 'src', 'cli', 'examples', 'test', '--config', config, '--output-type', 'json'];
+  const parameters = [tool, ...FOLDERS, '--config', config, '--output-type', 'json'];
   const report = JSON.parse(execFileSync(process.execPath, parameters, { cwd: folder, encoding: 'utf8' })) as {
     summary: { violations: { from: string; rule: { name: string } }[] };
   };

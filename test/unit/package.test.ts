@@ -26,8 +26,9 @@ describe('the package', () => {
   test('every exported path has its source', () => {
     for (const target of Object.values(manifest.exports)) {
       if (typeof target === 'string') continue;
-      expect(target.types).toBe(target.default.replace(/\.js$/, '.d.ts'));
-      const source = target.default.replace(/^\.\/dist\//, '').replace(/\.js$/, '.ts');
+      const built = builtOf(target.default);
+      expect(target.types).toBe(built.replace(/\.js$/, '.d.ts'));
+      const source = built.replace(/^\.\/dist\//, '').replace(/\.js$/, '.ts');
       expect([source, existsSync(join(ROOT, source))]).toEqual([source, true]);
     }
   });
@@ -36,6 +37,13 @@ describe('the package', () => {
     expect(readFileSync(join(ROOT, manifest.bin['lockstep']!), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
   });
 });
+
+/** A launcher, which is there as it is, passes on what was built. */
+function builtOf(path: string): string {
+  if (!path.endsWith('.mjs')) return path;
+  const [, passedOn] = /export \* from '\.\.\/(dist\/.+)'/.exec(readFileSync(join(ROOT, path), 'utf8')) ?? [];
+  return `./${passedOn}`;
+}
 
 /** Everything that an entry point imports, however indirectly: own files, and packages by name. */
 async function contentsOf(entry: string): Promise<{ files: string[]; packages: string[] }> {

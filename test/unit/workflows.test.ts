@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { VirtualClock, seededRandom } from '../../src/adapters/embedded/virtual-clock.js';
 import { LockstepError } from '../../src/core/errors.js';
 import type { Json } from '../../src/core/api.js';
-import type { StepName } from '../../src/app/steps.js';
+import type { Site } from '../../src/app/site.js';
+import { type StepName, performerOf } from '../../src/app/steps.js';
 import type { Context } from '../../src/ports/workflows.js';
 import { type State, type Workflow, checked } from '../../src/workflows/declaration.js';
 import { WORKFLOWS } from '../../src/workflows/index.js';
@@ -101,6 +102,14 @@ describe('a workflow run in this process', () => {
     await expect(ended).rejects.toThrow(WorkflowEnded);
     expect(clock.now() - before).toBeLessThanOrEqual(200);
     expect(perform).not.toHaveBeenCalled();
+  });
+});
+
+describe('a step', () => {
+  it('that there is not is refused', async () => {
+    const perform = performerOf({} as Site);
+    await expect(perform('fly', {})).rejects.toMatchObject({ code: 'NotFound' });
+    await expect(perform('constructor', {})).rejects.toMatchObject({ code: 'NotFound' });
   });
 });
 

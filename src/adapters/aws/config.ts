@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 
 /**
  * What a function of a site is told at deployment: one environment variable with JSON, written by the construct and
@@ -20,7 +20,7 @@ const configSchema = z.strictObject({
         endpoint: z.exactOptional(z.string()),
       }),
     )
-    .min(1),
+    .check(z.minLength(1)),
   /** Where the one control table is that all sites use. Absent: each has a replica of it in its own region. */
   controlRegion: z.exactOptional(z.string()),
   /** Differences to the defaults of `core/options.ts`. */

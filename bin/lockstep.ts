@@ -1,0 +1,15 @@
+/**
+ * The CDK app of this repository: deploys what lockstep.config.ts says.
+ *
+ *   npx cdk deploy --all                    into the account of the credentials
+ *   npx cdklocal deploy --all -c local=true onto an emulator
+ */
+import { App } from 'aws-cdk-lib';
+import { Lockstep } from '../lib/index.js';
+import { id, props } from '../lockstep.config.js';
+
+const app = new App();
+// From the command line, a value of the context is text.
+const local = String(app.node.tryGetContext('local') ?? props.local ?? false) === 'true';
+new Lockstep(app, id, { ...props, local });
+app.synth();

@@ -1,0 +1,63 @@
+import { Tags } from 'aws-cdk-lib';
+import { Construct } from 'constructs';
+import { bundles } from './bundles.js';
+import { ControlStack } from './control-stack.js';
+import { packageRoot } from './package-root.js';
+import { type LockstepProps, settle } from './props.js';
+import { SiteStack } from './site-stack.js';
+
+/**
+ * A deployment: one stack for what all sites share, and one per site.
+ *
+ * @example
+ * const app = new App();
+ * new Lockstep(app, 'Orders', {
+ *   sites: [
+ *     { name: 'east', region: 'us-east-1' },
+ *     { name: 'west', region: 'us-west-2' },
+ *   ],
+ *   streams: { orders: { shards: 2 }, payments: { ordering: 'versioned' } },
+ * });
+ */
+export class Lockstep extends Construct {
+  readonly control: ControlStack;
+  /** By the site's name. */
+  readonly sites: Readonly<Record<string, SiteStack>>;
+
+  /** @throws Error that names every wrong field of the props and says what to write there */
+  constructor(scope: Construct, id: string, props: LockstepProps) {
+    super(scope, id);
+    const settings = settle(id, props);
+    const { deployment, deletionProtection } = settings;
+    const common = {
+      terminationProtection: deletionProtection,
+      // Stacks find one another's resources by name: nothing is exported from one to the other.
+      crossRegionReferences: false,
+    };
+    const env = (region: string) => ({ region, ...(settings.home.account ? { account: settings.home.account } : {}) });
+    this.control = new ControlStack(this, 'control', settings, {
+      ...common,
+      env: env(settings.control.region),
+      description: `Lockstep ${deployment}: the control table`,
+    });
+    const folder = settings.bundles ?? bundles(packageRoot());
+    let before: ControlStack | SiteStack = this.control;
+    const sites: Record<string, SiteStack> = {};
+    for (const site of settings.sites) {
+      const stack: SiteStack = new SiteStack(this, site.name, {
+        ...common,
+        env: env(site.region),
+        description: `Lockstep ${deployment}: site ${site.name}`,
+        settings,
+        site,
+        bundles: folder,
+      });
+      // Only an order, so that the last one may declare the streams (schedules.ts).
+      stack.addStackDependency(before, 'the control table is there first, and the sites come one after the other');
+      before = stack;
+      sites[site.name] = stack;
+    }
+    this.sites = sites;
+    Tags.of(this).add('lockstep:deployment', deployment);
+  }
+}

@@ -1,0 +1,191 @@
+/** What functions may do, by what they need it for. Data actions name their resources; see test/infra/permissions.test.ts. */
+import { ArnFormat, type Stack, Token } from 'aws-cdk-lib';
+import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import {
+  controlTableName,
+  functionName,
+  siteTableName,
+  STATUS_INDEX,
+  streamPrefix,
+} from '../src/adapters/aws/names.js';
+import type { Settings, SiteProps } from './props.js';
+
+const TABLE_ACTIONS = [
+  'dynamodb:BatchGetItem',
+  'dynamodb:BatchWriteItem',
+  'dynamodb:ConditionCheckItem',
+  'dynamodb:DeleteItem',
+  'dynamodb:GetItem',
+  'dynamodb:PutItem',
+  'dynamodb:Query',
+  'dynamodb:Scan',
+];
+/** One record at a time, by compare-and-set. */
+const CONTROL_ACTIONS = ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query'];
+/** Lambda wants all four of the role, though it needs no list. */
+const LOG_ACTIONS = [
+  'dynamodb:DescribeStream',
+  'dynamodb:GetRecords',
+  'dynamodb:GetShardIterator',
+  'dynamodb:ListStreams',
+];
+const PUT_ACTIONS = ['kinesis:DescribeStreamSummary', 'kinesis:ListShards', 'kinesis:PutRecords'];
+const READ_ACTIONS = [
+  'kinesis:DescribeStreamSummary',
+  'kinesis:GetRecords',
+  'kinesis:GetShardIterator',
+  'kinesis:ListShards',
+];
+const PROVISION_ACTIONS = [
+  'kinesis:CreateStream',
+  'kinesis:DecreaseStreamRetentionPeriod',
+  'kinesis:DescribeStreamSummary',
+  'kinesis:IncreaseStreamRetentionPeriod',
+  'kinesis:ListShards',
+  'kinesis:MergeShards',
+  'kinesis:SplitShard',
+];
+
+/** Each is granted as a whole, or not at all. */
+export type Capability =
+  /** The log, marks, guards, versions and stagings of this site. */
+  | 'site-table'
+  /** The table's stream of changes. */
+  | 'follow-log'
+  /** The route, the streams' definitions, incidents, conflicts, proofs. */
+  | 'control-table'
+  /** Records onto this site's streams. */
+  | 'put'
+  /** Records from this site's streams. */
+  | 'read'
+  /** To create and reshape this site's streams. Nobody may delete one with it. */
+  | 'provision'
+  /** To delete a replica that an unclean takeover left with another history, after the next one was begun. */
+  | 'replace'
+  /** To call the mirror agents of all sites. */
+  | 'call-sites';
+
+export interface Surroundings {
+  readonly stack: Stack;
+  readonly settings: Settings;
+  readonly site: SiteProps;
+  readonly keyArn: string;
+}
+
+/** The statements of a function's policy: one for each thing that it may do. */
+export function statementsFor(capabilities: readonly Capability[], around: Surroundings): readonly PolicyStatement[] {
+  const grants = capabilities.flatMap((capability) => GRANTS[capability](around));
+  const statements = grants.map(([sid, actions, resources]) => allow(sid, actions, resources));
+  return [...statements, useKey(capabilities, around)];
+}
+
+type Grant = readonly [sid: string, actions: readonly string[], resources: readonly string[]];
+
+const GRANTS: Readonly<Record<Capability, (around: Surroundings) => readonly Grant[]>> = {
+  'site-table': (around) => {
+    const table = siteTableArn(around);
+    return [
+      ['SiteTable', TABLE_ACTIONS, [table]],
+      ['SiteTableIndex', ['dynamodb:Query'], [`${table}/index/${STATUS_INDEX}`]],
+    ];
+  },
+  'follow-log': (around) => [['FollowLog', LOG_ACTIONS, [`${siteTableArn(around)}/stream/*`]]],
+  'control-table': (around) => [['ControlTable', CONTROL_ACTIONS, [controlTableArn(around)]]],
+  put: (around) => [['PutRecords', PUT_ACTIONS, [streamsArn(around)]]],
+  read: (around) => [['ReadRecords', READ_ACTIONS, [streamsArn(around)]]],
+  provision: (around) => [['ProvisionStreams', PROVISION_ACTIONS, [streamsArn(around)]]],
+  replace: (around) => [
+    [
+      'ReplaceStreams',
+      ['kinesis:CreateStream', 'kinesis:DeleteStream', 'kinesis:DescribeStreamSummary'],
+      [streamsArn(around)],
+    ],
+  ],
+  'call-sites': (around) => [
+    [
+      'CallSites',
+      ['lambda:InvokeFunction'],
+      around.settings.sites.map(({ name, region }) => agentArn(around, name, region)),
+    ],
+  ],
+};
+
+/** Tables and streams are encrypted with the site's key: who reads one decrypts, who writes one takes a data key. */
+function useKey(capabilities: readonly Capability[], { keyArn }: Surroundings): PolicyStatement {
+  const followsOnly = capabilities.every((capability) => capability === 'follow-log');
+  return allow('UseKey', followsOnly ? ['kms:Decrypt'] : ['kms:Decrypt', 'kms:DescribeKey', 'kms:GenerateDataKey'], [
+    keyArn,
+  ]);
+}
+
+function allow(sid: string, actions: readonly string[], resources: readonly string[]): PolicyStatement {
+  return new PolicyStatement({ sid, effect: Effect.ALLOW, actions: [...actions], resources: [...resources] });
+}
+
+const siteTableArn = ({ stack, settings, site }: Surroundings): string =>
+  stack.formatArn({
+    service: 'dynamodb',
+    resource: 'table',
+    resourceName: siteTableName(settings.deployment, site.name),
+  });
+
+/** The replica in this region; where there is one table, that. */
+const controlTableArn = ({ stack, settings, site }: Surroundings): string =>
+  stack.formatArn({
+    service: 'dynamodb',
+    region: settings.control.kind === 'single' ? settings.control.region : site.region,
+    resource: 'table',
+    resourceName: controlTableName(settings.deployment),
+  });
+
+/** All physical streams of this site, whatever their generation. */
+const streamsArn = ({ stack, settings, site }: Surroundings): string =>
+  stack.formatArn({
+    service: 'kinesis',
+    resource: 'stream',
+    resourceName: `${streamPrefix(settings.deployment, site.name)}*`,
+  });
+
+const agentArn = ({ stack, settings }: Surroundings, site: string, region: string): string =>
+  stack.formatArn({
+    service: 'lambda',
+    region,
+    resource: 'function',
+    resourceName: functionName(settings.deployment, site, 'mirror-agent'),
+    arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+  });
+
+/** Prefixes end with a star, and rules against stars are right to ask: which, and why so. */
+export function wildcardsIn(capabilities: readonly Capability[], around: Surroundings): readonly Finding[] {
+  const { stack, settings, site } = around;
+  const account = Token.isUnresolved(stack.account) ? '<AWS::AccountId>' : stack.account;
+  const finding = (service: string, resource: string) =>
+    `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:${service}:${site.region}:${account}:${resource}]`;
+  const onStreams = capabilities.some((capability) => ['put', 'read', 'provision', 'replace'].includes(capability));
+  const { deployment } = settings;
+  return [
+    { id: 'AwsSolutions-IAM5[Resource::*]', reason: 'X-Ray takes traces from anybody: it knows no resources.' },
+    ...(onStreams
+      ? [
+          {
+            id: finding('kinesis', `stream/${streamPrefix(deployment, site.name)}*`),
+            reason: 'The streams of this site, by the prefix of their names: later ones are made by the functions.',
+          },
+        ]
+      : []),
+    ...(capabilities.includes('follow-log')
+      ? [
+          {
+            id: finding('dynamodb', `table/${siteTableName(deployment, site.name)}/stream/*`),
+            reason: 'The stream of this one table: its name is the time at which it was switched on.',
+          },
+        ]
+      : []),
+  ];
+}
+
+/** A rule's finding, and why it is not one. */
+interface Finding {
+  readonly id: string;
+  readonly reason: string;
+}

@@ -1,0 +1,90 @@
+// node scripts/bundle-functions.mjs FOLDER: every function of lambdas/ as one small file, FOLDER/{function}/index.mjs.
+//
+// Whatever makes a bundle small makes a cold start short. The SDK and zod are written so that most of them could be left
+// out, but for some habits that a bundler must take for effects; these are undone here, without changing what runs.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { build } from 'esbuild';
+import { ROOT } from './lib/install.mjs';
+
+const [outdir] = process.argv.slice(2);
+if (outdir === undefined) {
+  console.error('usage: node scripts/bundle-functions.mjs FOLDER');
+  process.exit(2);
+}
+
+/** Only these answer what their schemas look like. */
+const TELL_SCHEMAS = ['api'];
+
+const functions = readdirSync(join(ROOT, 'lambdas'), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name);
+
+await bundle(TELL_SCHEMAS, [literalKeys(), versionsOnly()]);
+await bundle(
+  functions.filter((name) => !TELL_SCHEMAS.includes(name)),
+  [literalKeys(), versionsOnly(), withoutJsonSchema()],
+);
+
+async function bundle(names, plugins) {
+  await build({
+    absWorkingDir: ROOT,
+    entryPoints: Object.fromEntries(names.map((name) => [`${name}/index`, `lambdas/${name}/index.ts`])),
+    outdir: resolve(outdir),
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    minify: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    // ES modules first: only of them can what is not used be left out.
+    mainFields: ['module', 'main'],
+    conditions: ['module', 'import'],
+    alias: { '@aws-sdk/credential-provider-node': './lambdas/credentials.ts' },
+    legalComments: 'none',
+    // What is still CommonJS inside asks for Node's own modules by `require`.
+    banner: { js: "import{createRequire as r}from'node:module';const require=r(import.meta.url);" },
+    logLevel: 'warning',
+    plugins,
+  });
+}
+
+/** The SDK's schemas have keys that are constants: a bundler cannot know that taking them has no effect. */
+function literalKeys() {
+  return onLoad('literal-keys', /@aws-sdk[/\\]client-[^/\\]+[/\\]dist-es[/\\]schemas[/\\]schemas_\d+\.js$/, (text) => {
+    const constants = new Map(
+      [...text.matchAll(/^const (\w+) = ("[^"]*");$/gm)].map(([, name, value]) => [name, value]),
+    );
+    return text.replaceAll(/\[(_\w+)\]:/g, (all, name) => (constants.has(name) ? `${constants.get(name)}:` : all));
+  });
+}
+
+/** Of its package.json a client wants to know its version. */
+function versionsOnly() {
+  return onLoad('versions-only', /@aws-sdk[/\\]client-[^/\\]+[/\\]package\.json$/, (text) => {
+    const { name, version } = JSON.parse(text);
+    return `export default ${JSON.stringify({ name, version })}`;
+  });
+}
+
+/** Every schema of zod can tell itself as JSON Schema. */
+function withoutJsonSchema() {
+  return onLoad(
+    'without-json-schema',
+    /zod[/\\]v4[/\\]core[/\\](json-schema-processors|to-json-schema)\.js$/,
+    (text) => {
+      const names = [...text.matchAll(/^export (?:function|const) (\w+)/gm)].map(([, name]) => name);
+      const stub = "() => () => { throw new Error('JSON Schema is not in this bundle'); }";
+      return names.map((name) => `export const ${name} = ${stub};`).join('\n');
+    },
+  );
+}
+
+function onLoad(name, filter, change) {
+  return {
+    name,
+    setup: ({ onLoad: on }) => {
+      on({ filter }, ({ path }) => ({ contents: change(readFileSync(path, 'utf8')), loader: 'js' }));
+    },
+  };
+}
