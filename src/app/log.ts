@@ -72,7 +72,7 @@ export async function readMarked(
   });
 }
 
-export async function readMarks(site: Site, ids: readonly string[]): Promise<readonly (Mark | undefined)[]> {
+async function readMarks(site: Site, ids: readonly string[]): Promise<readonly (Mark | undefined)[]> {
   const items = await site.tables.get(ids.map((id) => markKey(id, site.copies)));
   return items.map((item, index) => (item ? readMark(ids[index] ?? '', item) : undefined));
 }

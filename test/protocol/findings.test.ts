@@ -6,31 +6,28 @@ import { event, openWorld } from '../support/world.js';
  * the code, and begins to fail here once that is mended; then it becomes a test like the others.
  */
 describe('open findings', () => {
-  it(
-    'retryGuard: a retry at a process with an old route is answered though a site in sync lacks the event',
-    async () => {
-      const world = await openWorld();
-      // West is left. A second process of home learns that, and nothing after it.
-      await leave(world, 'west');
-      const old = await world.coordinator('east/2');
-      const { service } = world.node('east');
-      await world.run(service.begin({ id: 'T1', streams: ['orders'] }));
-      world.heal();
-      await world.round('west');
-      expect((await world.route()).inSync).toEqual(['east', 'west']);
-      // The write is staged at home; its process dies before it reaches west.
-      const held = world.hooks.hold({ by: 'east', port: 'peers', to: 'west', method: 'stage' });
-      void world.start(service.write('T1', { events: [event(1, { id: 'e1' })] }));
-      await world.run(held.reached);
-      await world.run(world.clock.sleep(1));
-      held.fail();
-      world.hooks.crash('east');
-      // The client tries again and reaches the other process: home knows the event, so no guard is asked.
-      const answer = await world.outcome(old.service.write('T1', { events: [event(1, { id: 'e1' })] }));
-      expect(answer).toMatchObject({ events: [{ number: 0 }] });
-      expect((await world.standing('west')).staged.get('T1') ?? []).toHaveLength(1);
-    },
-  );
+  it('retryGuard: a retry at a process with an old route is answered though a site in sync lacks the event', async () => {
+    const world = await openWorld();
+    // West is left. A second process of home learns that, and nothing after it.
+    await leave(world, 'west');
+    const old = await world.coordinator('east/2');
+    const { service } = world.node('east');
+    await world.run(service.begin({ id: 'T1', streams: ['orders'] }));
+    world.heal();
+    await world.round('west');
+    expect((await world.route()).inSync).toEqual(['east', 'west']);
+    // The write is staged at home; its process dies before it reaches west.
+    const held = world.hooks.hold({ by: 'east', port: 'peers', to: 'west', method: 'stage' });
+    void world.start(service.write('T1', { events: [event(1, { id: 'e1' })] }));
+    await world.run(held.reached);
+    await world.run(world.clock.sleep(1));
+    held.fail();
+    world.hooks.crash('east');
+    // The client tries again and reaches the other process: home knows the event, so no guard is asked.
+    const answer = await world.outcome(old.service.write('T1', { events: [event(1, { id: 'e1' })] }));
+    expect(answer).toMatchObject({ events: [{ number: 0 }] });
+    expect((await world.standing('west')).staged.get('T1') ?? []).toHaveLength(1);
+  });
 
   it('freshRound: a second attempt to return forgets what the first one has copied', async () => {
     const world = await openWorld();

@@ -107,7 +107,7 @@ describe('a workflow run in this process', () => {
 
 describe('a step', () => {
   it('that there is not is refused', async () => {
-    const perform = performerOf({} as Site);
+    const perform = performerOf(undefined as unknown as Site);
     await expect(perform('fly', {})).rejects.toMatchObject({ code: 'NotFound' });
     await expect(perform('constructor', {})).rejects.toMatchObject({ code: 'NotFound' });
   });
