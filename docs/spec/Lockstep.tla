@@ -325,8 +325,17 @@ Stop(p) == rt' = [rt EXCEPT ![p] = Idle]
 At(p, st) == rt[p].st = st /\ Up(rt[p].s)
 GoTo(p, st) == rt' = [rt EXCEPT ![p] = [@ EXCEPT !.st = st, !.f = {}]]
 
+\* Each attempt has an epoch of its own: a joining of an earlier one is dropped, and guards
+\* that one has left ahead of the route are caught up with, before it begins.
+IsTaken(s) == \/ route.joining[s] # 0
+              \/ \E g \in Copies : guard[s][g].term = route.term /\ guard[s][g].epoch > route.epoch
+BeginReturn(p, s) ==
+  /\ More /\ rt[p].st = "idle" /\ route.serving /\ s \notin route.insync /\ IsTaken(s) /\ Up(s) /\ Up(route.home)
+  /\ route' = [route EXCEPT !.joining[s] = 0, !.epoch = @ + 1]
+  /\ UNCHANGED <<homes, served, stores, told, co, hp, rt, bars, world>>
+
 Return(p, s) ==
-  /\ rt[p].st = "idle" /\ route.serving /\ s \notin route.insync
+  /\ rt[p].st = "idle" /\ route.serving /\ s \notin route.insync /\ ~IsTaken(s)
   /\ Up(s) /\ Up(route.home)
   \* Liveness: attempts are further apart than it takes to open guards; each one that
   \* meets shut guards would use up an epoch, of which there are few here.
@@ -398,14 +407,12 @@ PrepareJoin(p) ==
                                        !.epoch = route.epoch + 1]]
   /\ UNCHANGED <<route, homes, served, stores, told, co, hp, bars, world>>
 
-JoinStart(p) ==     \* a joining that this process does not know begins anew
+JoinStart(p) ==     \* only where nothing has changed since the fence for it
   /\ More /\ IF Rule("fenceJoinFirst") THEN At(p, "join")
              ELSE At(p, "clean") /\ rt[p].alone = {} /\ rt[p].rest = {}
   /\ route.serving /\ route.term = rt[p].term /\ rt[p].s \notin route.insync
   /\ LET s == rt[p].s  e == route.epoch + 1 IN
-     IF route.joining[s] # 0
-     THEN route' = [route EXCEPT !.joining[s] = 0, !.epoch = e] /\ Stop(p)
-     ELSE IF Rule("fenceJoinFirst") /\ e # rt[p].epoch THEN Stop(p) /\ UNCHANGED route
+     IF route.joining[s] # 0 \/ (Rule("fenceJoinFirst") /\ e # rt[p].epoch) THEN Stop(p) /\ UNCHANGED route
      ELSE /\ route' = [route EXCEPT !.joining[s] = e, !.epoch = e]
           /\ rt' = [rt EXCEPT ![p] = [@ EXCEPT !.since = e, !.epoch = e,
                 !.st = IF Rule("selfFence") /\ ~Rule("fenceJoinFirst") THEN "fenceJoin" ELSE "raise"]]
@@ -460,7 +467,7 @@ HelperStep(p) == \/ HelpTakeover(p) \/ HelperDies(p) \/ StartAgain(p) \/ SkipFen
                  \/ \E s \in Site : \/ \E g \in Copies : Fence(p, s, g)
                                     \/ Collect(p, s)
                                     \/ \E t \in Txn : Adopt(p, s, t)
-ReturnerStep(p) == \/ \E s \in Site : Return(p, s)
+ReturnerStep(p) == \/ \E s \in Site : BeginReturn(p, s) \/ Return(p, s)
                    \/ ReturnerDies(p) \/ Look(p) \/ PrepareJoin(p) \/ JoinStart(p) \/ JoinEnd(p)
                    \/ \E g \in Copies : FenceSelf(p, g) \/ Raise(p, g)
                    \/ rt[p].st = "clean" /\ \E a \in rt[p].alone : Overrule(p, a)

@@ -94,9 +94,9 @@ const LIVENESS = {
   properties: ['TakeoverEnds', 'HomeIsReplaced', 'Applied', 'Settled', 'AllReturn'],
 };
 
-/** What the explorer runs the code through: with the order of steps that the code has today. */
+/** What the explorer runs the code through. */
 const explored = (name, what, constants) =>
-  configuration('Lockstep', name, `as explored in the code: ${what}`, { ...constants, Off: '{"fenceJoinFirst"}' });
+  configuration('Lockstep', name, `as explored in the code: ${what}`, constants);
 
 /** @type {Configuration[]} */
 export const BASE = [

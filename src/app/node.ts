@@ -10,7 +10,7 @@ import { tend } from './provision.js';
 import { Readers } from './readers.js';
 import { SiteService } from './service.js';
 import { Site, type SitePorts } from './site.js';
-import { ensureActive } from './streams.js';
+import { addMissingMirrors, ensureActive } from './streams.js';
 import { performerOf } from './steps.js';
 import { expireLog, sweepHome } from './sweep.js';
 import { watch } from './watch.js';
@@ -72,6 +72,7 @@ export class SiteNode {
   async sweep(): Promise<void> {
     if (!this.isServingHome) return;
     await ensureActive(this.site);
+    await addMissingMirrors(this.site);
     await sweepHome(this.site);
     await failBack(this.site);
   }

@@ -2,6 +2,7 @@ import type { MirrorStatus, MirrorStreamMetadata, StreamAnswer, StreamPolicy } f
 import { LockstepError } from '../core/errors.js';
 import { contains, hashOf } from '../core/hash-range.js';
 import { physicalNameOf } from '../core/ids.js';
+import { UNMIRRORED, unmirroredKey } from '../core/items.js';
 import { toIso } from '../core/timestamp.js';
 import { provisionLocal } from './provision.js';
 import { DEFAULT_POLICY, type Replica, type StreamDefinition, mergePolicy } from './registry.js';
@@ -79,12 +80,27 @@ export function ensureMirrors(site: Site, streams: readonly string[], atLeast = 
     if (!known) continue;
     const wanted = wantedMirrors(site, known, atLeast);
     if (Object.keys(known.replicas).length - 1 >= wanted) continue;
-    const work = site.registry.change(name, (before) => withMirrors(site, before ?? known, wanted));
-    const tended = work.then((definition) => tendMirrors(site, definition));
-    site.ports.later(
-      tended.catch((error: unknown) => site.note('mirrors not ensured', { stream: name, why: String(error) })),
-    );
+    const added = addMirrors(site, known, wanted).catch((error: unknown) => {
+      site.note('mirrors not ensured', { stream: name, why: String(error) });
+      // Nobody may ever name the stream again: home comes back to it.
+      return site.tables.writeEach([{ kind: 'put', key: unmirroredKey(name), item: { wanted } }]);
+    });
+    site.ports.later(added.catch(() => undefined));
   }
+}
+
+/** At home: mirrors that a transaction wanted, and that could not be made then. */
+export async function addMissingMirrors(site: Site): Promise<void> {
+  const { rows } = await site.tables.query({ pk: UNMIRRORED });
+  for (const { key, item } of rows) {
+    await addMirrors(site, await site.registry.get(key.sk), Number(item['wanted']));
+    await site.tables.writeEach([{ kind: 'delete', key }]);
+  }
+}
+
+async function addMirrors(site: Site, known: StreamDefinition, wanted: number): Promise<void> {
+  const definition = await site.registry.change(known.name, (before) => withMirrors(site, before ?? known, wanted));
+  await tendMirrors(site, definition);
 }
 
 function wantedMirrors(site: Site, { policy }: StreamDefinition, atLeast: number): number {

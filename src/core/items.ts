@@ -21,6 +21,7 @@ import { type Timestamp, clockAt, timestamp } from './timestamp.js';
  *   backlog#{stream}       {timestamp}/{id}   committed, not yet on this site's replica
  *   replica                {stream}           there is a replica here, or one is about to be filled from the log
  *   closed                 {stream}           how far this site's replica is closed
+ *   unmirrored             {stream}           a transaction wanted mirrors of it that could not be made then
  */
 
 export const bucketOf = (id: string, buckets: number): number => spread(id, buckets);
@@ -50,6 +51,8 @@ export const backlogKey = (stream: string, at: Timestamp, id: string): Key => ({
   sk: `${at}/${id}`,
 });
 export const replicaKey = (stream: string): Key => ({ pk: 'replica', sk: stream });
+export const UNMIRRORED = 'unmirrored';
+export const unmirroredKey = (stream: string): Key => ({ pk: UNMIRRORED, sk: stream });
 export const closedKey = (stream: string): Key => ({ pk: 'closed', sk: stream });
 
 const pad = (number: number): string => String(number).padStart(5, '0');

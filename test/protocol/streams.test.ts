@@ -155,4 +155,28 @@ describe('streams', () => {
     expect(await world.outcome(world.node('east').service.readEvents({ stream: 'orders' }))).toBe('Throttled');
     expect(await world.outcome(world.node('west').service.readEvents({ stream: 'orders' }))).toBe('Throttled');
   });
+
+  it('mirrors that could not be made when a transaction wanted them come later', async () => {
+    const world = await openWorld({ streams: { orders: { mirrors: { count: 1, create: 'on-begin' } } } });
+    const end = world.hooks.fail({
+      by: 'east',
+      port: 'control',
+      when: (call) => String(call.args[0]).startsWith('stream/'),
+    });
+    await world.commit('east', 'T1');
+    await world.clock.advance(100);
+    end();
+    const replicas = async () =>
+      Object.keys(
+        (await world.run(world.node('west').site.registry.refresh()),
+        world.node('west').site.registry.known('orders')?.replicas ?? {}),
+      );
+    expect(await replicas()).toEqual(['east']);
+    // Nobody names the stream again.
+    await world.run(world.node('east').sweep());
+    expect(await replicas()).toEqual(['east', 'west']);
+    await world.settle();
+    expect((await world.standing('west')).on('orders')).toEqual(['T1']);
+    await expectRest(world, { committed: ['T1'] });
+  });
 });

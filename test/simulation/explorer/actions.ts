@@ -361,25 +361,35 @@ async function returnerSteps(world: World, index: number): Promise<Step[]> {
     fence: () => fenceSelf(state, index, it, 'look'),
     look: () => lookSteps(world, index, it),
     clean: () => cleanSteps(world, index, it),
-    fenceJoin: () => fenceSelf(state, index, it, 'raise'),
+    fenceJoin: () => fenceSelf(state, index, it, 'join'),
+    join: () => joinSteps(world, index, it),
     raise: () => raiseSteps(state, index, it),
     copy: () => copySteps(world, index, it),
   };
   return [dies, ...(await steps[it.at]())];
 }
 
-function returnSteps({ state, bounds }: World, index: number): Step[] {
+function returnSteps({ state, rules, bounds }: World, index: number): Step[] {
   const { route } = state;
   if (route.phase !== 'serving') return [];
   const out = bounds.sites.filter((site) => !route.inSync.includes(site));
-  return out.map((site) => {
+  return out.flatMap((site) => {
+    if (isTaken(state, site))
+      return [...changes(state, `BeginReturn(${site})`, rules.beginReturn(route, site), bounds)];
     const { term, epoch, home } = route;
     const next: Returner = { at: 'fence', site, home, term, epoch, since: 0, alone: {}, rest: [], done: [] };
     return { name: `Return(${site})`, state: withReturner(state, index, next) };
   });
 }
 
-async function fenceSelf(state: State, index: number, it: Returning, then: 'look' | 'raise'): Promise<Step[]> {
+/** An earlier attempt is joining, or has left the guards ahead of the route. */
+function isTaken(state: State, site: string): boolean {
+  const { route } = state;
+  const guard = guardAt(itemsOf(state, site));
+  return route.joining[site] !== undefined || (guard.term === route.term && guard.epoch > route.epoch);
+}
+
+async function fenceSelf(state: State, index: number, it: Returning, then: 'look' | 'join'): Promise<Step[]> {
   const end = await afterwards(itemsOf(state, it.site), (site) => fenceGuards(site, it.term, it.epoch));
   const next: Returner = end.answer === 'done' ? { ...it, at: then } : IDLE;
   return [{ name: 'FenceSelf', state: withReturner(withItems(state, it.site, end.items), index, next) }];
@@ -412,7 +422,9 @@ function cleanSteps(world: World, index: number, it: Returning): Step[] {
     steps.push({ name: `Overrule(${newest.id})`, state: withReturner(gone ?? state, index, next) });
   }
   for (const id of it.rest) steps.push(dropRest(world, index, it, id));
-  if (!newest && it.rest.length === 0) steps.push(...joinSteps(world, index, it));
+  // The fence for the joining comes before it.
+  const prepared: Returner = { ...it, at: 'fenceJoin', epoch: state.route.epoch + 1 };
+  if (!newest && it.rest.length === 0) steps.push({ name: 'PrepareJoin', state: withReturner(state, index, prepared) });
   return steps;
 }
 
@@ -424,20 +436,19 @@ function dropRest({ state, rules }: World, index: number, it: Returning, id: str
   return { name: `DropRest(${id})`, state: withReturner(gone ?? state, index, next) };
 }
 
+/** Only where nothing has changed since the fence for it. */
 function joinSteps({ state, rules, bounds }: World, index: number, it: Returning): Step[] {
   const { route } = state;
   if (route.phase !== 'serving' || route.term !== it.term || route.inSync.includes(it.site)) return [];
-  const dropped = rules.dropJoining(route, it.site);
-  if ('route' in dropped) {
-    return [...changes(state, 'JoinStart (drops)', dropped, bounds)].map((step) => ({
-      ...step,
-      state: withReturner(step.state, index, IDLE),
-    }));
+  const since = route.epoch + 1;
+  const joined = rules.startJoin(route, it.site);
+  if (since !== it.epoch || 'refused' in joined) {
+    return since > bounds.maxEpoch ? [] : [{ name: 'JoinStart (late)', state: withReturner(state, index, IDLE) }];
   }
-  return [...changes(state, 'JoinStart', rules.startJoin(route, it.site), bounds)].map((step) => {
-    const since = step.state.route.joining[it.site] ?? 0;
-    return { ...step, state: withReturner(step.state, index, { ...it, at: 'fenceJoin', epoch: since, since }) };
-  });
+  return [...changes(state, 'JoinStart', joined, bounds)].map((step) => ({
+    ...step,
+    state: withReturner(step.state, index, { ...it, at: 'raise', since }),
+  }));
 }
 
 async function raiseSteps(state: State, index: number, it: Returning): Promise<Step[]> {

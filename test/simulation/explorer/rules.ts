@@ -18,9 +18,9 @@ export const RULES = {
   setBackVersions: plan.setBackVersions,
   followersOf: route.followersOf,
   shrink: route.shrink,
+  beginReturn: route.beginReturn,
   startJoin: route.startJoin,
   finishJoin: route.finishJoin,
-  dropJoining: route.dropJoining,
   takeOver: route.takeOver,
   serve: route.serve,
 };

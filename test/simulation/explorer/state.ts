@@ -66,7 +66,7 @@ export type Helper =
 export type Returner =
   | { readonly at: 'idle' }
   | {
-      readonly at: 'fence' | 'look' | 'clean' | 'fenceJoin' | 'raise' | 'copy';
+      readonly at: 'fence' | 'look' | 'clean' | 'fenceJoin' | 'join' | 'raise' | 'copy';
       readonly site: string;
       readonly home: string;
       readonly term: number;
