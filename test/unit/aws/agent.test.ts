@@ -37,12 +37,21 @@ const anything = fc.letrec((tie) => ({
   ),
 })).value;
 
+/** Members without a value are left out, as in JSON. */
+function asSent(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(asSent);
+  const members = Object.entries(value).filter(([, member]) => member !== undefined);
+  return Object.fromEntries(members.map(([name, member]) => [name, asSent(member)]));
+}
+
 describe('what sites say to each other', () => {
   it('arrives as it was, whatever it is', () => {
     fc.assert(
       fc.property(anything, (value) => {
-        expect(fromWire(overJson(toWire(value)) as never)).toEqual(value);
+        expect(fromWire(overJson(toWire(value)) as never)).toEqual(asSent(value));
       }),
+      { examples: [[{ '~': [Object.fromEntries([['__proto__', undefined]])] }]] },
     );
   });
 
