@@ -1,12 +1,9 @@
 import { decidedAlone, keyOf, leave } from '../support/scenes.js';
 import { event, openWorld } from '../support/world.js';
 
-/**
- * Counterexamples that the specification found (docs/spec/README.md, open findings). `it.failing`: each is a fault of
- * the code, and begins to fail here once that is mended; then it becomes a test like the others.
- */
-describe('open findings', () => {
-  it('retryGuard: a retry at a process with an old route is answered though a site in sync lacks the event', async () => {
+/** Counterexamples that the specification found (docs/spec/README.md), each named after the rule that was missing. */
+describe('findings of the specification', () => {
+  it('retryGuard: a retry at a process with an old route is answered only when every site in sync has the event', async () => {
     const world = await openWorld();
     // West is left. A second process of home learns that, and nothing after it.
     await leave(world, 'west');
@@ -29,7 +26,7 @@ describe('open findings', () => {
     expect((await world.standing('west')).staged.get('T1') ?? []).toHaveLength(1);
   });
 
-  it('freshRound: a second attempt to return forgets what the first one has copied', async () => {
+  it('freshRound: a second attempt to return does not forget what the first one has copied', async () => {
     const world = await openWorld();
     const { service } = world.node('east');
     await world.run(service.begin({ id: 'T1', streams: ['orders'] }));
@@ -61,7 +58,7 @@ describe('open findings', () => {
     expect((await world.standing('west')).staged.get('T1') ?? []).toHaveLength(1);
   });
 
-  it('takenIsOurs: a resolution that crashed takes what it has taken over for a conflict', async () => {
+  it('takenIsOurs: a resolution that crashed does not take what it has taken over for a conflict', async () => {
     const world = await openWorld();
     await leave(world, 'west');
     // Two decisions of east alone, on one key; west, forced to be home, changes nothing.
@@ -81,7 +78,7 @@ describe('open findings', () => {
     expect((await world.standing('west')).status('T2')).toBe('committed');
   });
 
-  it('fenceJoinFirst: chunks of a new decision are taken away between the joining and its fence', async () => {
+  it('fenceJoinFirst: no chunks of a new decision are taken away between the joining and its fence', async () => {
     const world = await openWorld();
     const large = event('x'.repeat(500_000));
     await decidedAlone(world, 'T1', [large]);
