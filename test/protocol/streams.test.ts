@@ -179,4 +179,20 @@ describe('streams', () => {
     expect((await world.standing('west')).on('orders')).toEqual(['T1']);
     await expectRest(world, { committed: ['T1'] });
   });
+
+  it('a reconciliation that cannot be planned lets the backlogs drain', async () => {
+    const world = await openWorld();
+    const end = world.hooks.fail({ by: 'west', to: 'east', method: 'closeNow' });
+    const { service, site } = world.node('west');
+    const { id } = await world.run(service.reconcile({ site: 'west' }));
+    await world.clock.advance(5000);
+    expect(await world.run(service.getReconciliation(id))).toMatchObject({ status: 'failed' });
+    end();
+    world.faults({ site: 'west', stream: 'orders', kind: 'down' });
+    await world.commit('east', 'T1');
+    expect(site.behind.has('orders')).toBe(true);
+    world.heal();
+    await world.settle();
+    expect((await world.standing('west')).on('orders')).toEqual(['T1']);
+  });
 });

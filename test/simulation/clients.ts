@@ -3,6 +3,7 @@ import type { BatchResult, CommitRequest, EventIn } from '../../src/core/api.js'
 import { type Cluster, MAX_ITEM_BYTES } from './cluster.js';
 import type { Dice } from './dice.js';
 import { STREAMS } from './faults/kind.js';
+import type { Moments } from './checkers/moments.js';
 import type { End, History, Told } from './history.js';
 
 type Act = (service: SiteService) => Promise<unknown>;
@@ -21,12 +22,14 @@ export class Clients {
   readonly #cluster: Cluster;
   readonly #dice: Dice;
   readonly #history: History;
+  readonly #moments: Moments;
   #born = 0;
 
-  constructor(cluster: Cluster, dice: Dice, history: History) {
+  constructor(cluster: Cluster, dice: Dice, history: History, moments: Moments) {
     this.#cluster = cluster;
     this.#dice = dice;
     this.#history = history;
+    this.#moments = moments;
   }
 
   /** How many transactions were begun. */
@@ -101,6 +104,7 @@ export class Clients {
 
   #heard(told: Told, end: End, asked: number): void {
     this.#history.heard(told, end, asked, this.#cluster.elapsedMs);
+    if (end.kind === 'answer') void this.#moments.acknowledged(told.id);
   }
 
   // ------------------------------------------------------------------------------------------------------- one-shots

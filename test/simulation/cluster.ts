@@ -1,7 +1,6 @@
 import { EmbeddedControlStore } from '../../src/adapters/embedded/control-store.js';
 import { MemoryStore } from '../../src/adapters/embedded/memory-store.js';
-import { EmbeddedStreams } from '../../src/adapters/embedded/streams.js';
-import { EmbeddedTables } from '../../src/adapters/embedded/tables.js';
+import { TableKeys } from '../../src/adapters/embedded/table-keys.js';
 import { VirtualClock, seededRandom } from '../../src/adapters/embedded/virtual-clock.js';
 import { SiteNode } from '../../src/app/node.js';
 import type { StreamDefinition } from '../../src/app/registry.js';
@@ -10,6 +9,7 @@ import type { Fault } from '../../src/core/api.js';
 import { type DecidedEntry, isDecided } from '../../src/core/entry.js';
 import { chunkKeys, decodeEntry, entryKey } from '../../src/core/items.js';
 import type { Route } from '../../src/core/route.js';
+import type { Item, Key } from '../../src/core/table.js';
 import { type EmbeddedLockstep, openEmbedded } from '../../src/embedded/engine.js';
 import type { MirrorAgent, Peers } from '../../src/ports/mirror-agent.js';
 import { Decoded, type Standing, standingAt } from '../support/standing.js';
@@ -28,6 +28,9 @@ export interface Worker {
 export type Meet = (call: Call, effect: () => Promise<unknown>) => Promise<unknown>;
 
 type RawPorts = Pick<SitePorts, 'tables' | 'streams' | 'control' | 'peers'>;
+
+/** Those of the embedded engine. */
+const TABLE_KEYS = new TableKeys('t');
 
 /** Small, so that what does not fit an item, and is kept in pieces, is still quickly simulated. */
 export const MAX_ITEM_BYTES = 6 * 1024;
@@ -201,23 +204,26 @@ export class Cluster {
   async standing(site: string): Promise<Standing> {
     const definitions = await this.definitions();
     const names = definitions.flatMap(({ replicas }) => replicas[site]?.physicalName ?? []);
-    const decoded = this.#decoded.get(site) ?? new Decoded();
-    this.#decoded.set(site, decoded);
-    return standingAt(this.#store(site), this.clock, names, decoded);
+    return standingAt(this.#store(site), this.clock, names, this.#decodedOf(site));
   }
 
   /** What the log of a site says of one id now. */
-  async decided(site: string, id: string): Promise<DecidedEntry | undefined> {
-    const tables = new EmbeddedTables(this.#store(site), { namespace: 't' });
-    const [item] = await tables.get([entryKey(id)]);
-    if (!item) return undefined;
-    const entry = decodeEntry(id, item, await tables.get(chunkKeys(id, item)));
-    return isDecided(entry) ? entry : undefined;
+  decided(site: string, id: string): DecidedEntry | undefined {
+    const store = this.#store(site);
+    const decoded = this.#decodedOf(site);
+    const itemAt = (key: Key): Item | undefined => {
+      const bytes = store.get(TABLE_KEYS.item(key));
+      return bytes && decoded.item(bytes);
+    };
+    const item = itemAt(entryKey(id));
+    const entry = item && decoded.entry(item, () => decodeEntry(id, item, chunkKeys(id, item).map(itemAt)));
+    return entry && isDecided(entry) ? entry : undefined;
   }
 
-  /** A site's streams themselves. */
-  streams(site: string): EmbeddedStreams {
-    return new EmbeddedStreams(this.#store(site), this.clock, { namespace: 's' });
+  #decodedOf(site: string): Decoded {
+    const decoded = this.#decoded.get(site) ?? new Decoded();
+    this.#decoded.set(site, decoded);
+    return decoded;
   }
 
   get control(): EmbeddedControlStore {

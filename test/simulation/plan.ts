@@ -38,13 +38,14 @@ export type Work = (typeof WORKS)[number];
 
 const ALL_KEYS = ['a', 'b', 'c', 'd', 'e', 'f'];
 
-export function planOf(dice: Dice, kinds: readonly string[]): Plan {
-  const sites = dice.chance(0.55) ? ['east', 'west'] : ['east', 'west', 'north'];
+/** @param groups the names of the kinds of faults, by what they concern */
+export function planOf(dice: Dice, groups: readonly (readonly string[])[]): Plan {
+  const sites = dice.chance(0.45) ? ['east', 'west'] : ['east', 'west', 'north'];
   const unclean = dice.chance(0.1);
   const calm = dice.chance(0.05);
   return {
     sites,
-    processesPerSite: dice.pick([1, 2, 2, 3]),
+    processesPerSite: dice.pick([1, 2, 3, 4]),
     roundTripMs: dice.pick([2, 2, 10, 40]),
     options: {
       guardCopies: dice.pick([1, 2, 3]),
@@ -63,26 +64,32 @@ export function planOf(dice: Dice, kinds: readonly string[]): Plan {
       deadlineMs: dice.pick([1000, 3000]),
     },
     streams: streamsOf(dice, sites.length - 1),
-    faults: calm
-      ? []
-      : dice.some(kinds, dice.pick([0.08, 0.15, 0.3, 1])).filter((kind) => unclean || kind !== 'unclean takeover'),
-    faultEveryMs: dice.pick([60, 150, 400, 1200]),
+    faults: calm ? [] : faultsOf(dice, groups).filter((kind) => unclean || kind !== 'unclean takeover'),
+    faultEveryMs: dice.pick([40, 100, 250, 800]),
     faultsAtOnce: dice.pick([1, 2, 2, 4]),
-    clientEveryMs: dice.pick([20, 60, 150]),
+    clientEveryMs: dice.pick([10, 30, 100]),
     keys: ALL_KEYS.slice(0, dice.pick([1, 3, 6])),
     versioned: dice.pick([0, 0.3, 0.8]),
     interactive: dice.pick([0.1, 0.4, 0.8]),
     impatient: dice.pick([0, 0.15, 0.4]),
     periodsMs: {
-      watch: dice.pick([200, 500]),
-      tend: dice.pick([200, 600]),
-      close: dice.pick([150, 400, 1500]),
-      sweep: dice.pick([400, 1200]),
+      watch: dice.pick([300, 800]),
+      tend: dice.pick([300, 900]),
+      close: dice.pick([200, 600, 2000]),
+      sweep: dice.pick([500, 1500]),
       expire: 5000,
     },
     readers: dice.pick([2, 3, 4]),
     unclean,
   };
+}
+
+/** Some kinds of each group, often few: a mixture of everything hides what two of them do together. */
+function faultsOf(dice: Dice, groups: readonly (readonly string[])[]): readonly string[] {
+  return groups.flatMap((kinds) => {
+    const share = dice.pick([0, 1 / kinds.length, 2 / kinds.length, 0.4, 1]);
+    return kinds.filter(() => dice.chance(share));
+  });
 }
 
 function streamsOf(dice: Dice, mirrors: number): Readonly<Record<string, StreamPolicy>> {

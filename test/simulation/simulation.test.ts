@@ -22,8 +22,8 @@ describe('the simulation', () => {
     expect(told).toMatchObject({ seeds: 150, violations: 0 });
   }, 120_000);
 
-  it.each(FAILED_ONCE)('seed $seed: $found', ({ seed, transactions = 50 }) => {
-    const { status, lines } = simulate('--from', `${seed}`, '--seeds', '1', '--transactions', `${transactions}`);
+  it.each(FAILED_ONCE)('seed $seed: $found', ({ seed }) => {
+    const { status, lines } = simulate('--from', `${seed}`, '--seeds', '1');
     expect({ status, told: lines.filter((line) => line.startsWith('seed')) }).toEqual({ status: 0, told: [] });
   });
 

@@ -9,7 +9,7 @@ import { misread } from './checkers/reading.js';
 import { Clients } from './clients.js';
 import { Cluster, type Worker } from './cluster.js';
 import { Dice } from './dice.js';
-import { FAULT_KINDS } from './faults/index.js';
+import { FAULT_GROUPS, FAULT_KINDS } from './faults/index.js';
 import { Injector } from './faults/injector.js';
 import type { FaultKind, Scene } from './faults/kind.js';
 import { History } from './history.js';
@@ -76,13 +76,13 @@ class Simulation {
     this.#transactions = transactions;
     const plan = planOf(
       this.#dice,
-      FAULT_KINDS.map(({ name }) => name),
+      FAULT_GROUPS.map((kinds) => kinds.map(({ name }) => name)),
     );
     this.#cluster = new Cluster(plan, this.#dice, trace);
     this.#cluster.trace.note(`seed ${seed}`, { ...plan });
     this.#moments = new Moments(this.#cluster);
     this.#injector = new Injector(this.#cluster, this.#moments);
-    this.#clients = new Clients(this.#cluster, this.#dice, this.#history);
+    this.#clients = new Clients(this.#cluster, this.#dice, this.#history, this.#moments);
     this.#readers = Array.from(
       { length: plan.readers },
       (_, index) => new ReaderGroup(index + 1, this.#cluster, this.#dice, this.#history),

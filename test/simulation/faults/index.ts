@@ -4,5 +4,13 @@ import type { FaultKind } from './kind.js';
 import { PROCESS_FAULTS } from './processes.js';
 import { WORLD_FAULTS } from './world.js';
 
+/** By what they concern. A seed draws from each group, so that faults of different groups meet. */
+export const FAULT_GROUPS: readonly (readonly FaultKind[])[] = [
+  CALL_FAULTS,
+  PROCESS_FAULTS,
+  BOARD_FAULTS,
+  WORLD_FAULTS,
+];
+
 /** Every kind of fault that a seed may draw. */
-export const FAULT_KINDS: readonly FaultKind[] = [...CALL_FAULTS, ...PROCESS_FAULTS, ...BOARD_FAULTS, ...WORLD_FAULTS];
+export const FAULT_KINDS: readonly FaultKind[] = FAULT_GROUPS.flat();
