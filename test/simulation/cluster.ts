@@ -1,13 +1,14 @@
 import { EmbeddedControlStore } from '../../src/adapters/embedded/control-store.js';
 import { MemoryStore } from '../../src/adapters/embedded/memory-store.js';
 import { TableKeys } from '../../src/adapters/embedded/table-keys.js';
+import { EmbeddedTables } from '../../src/adapters/embedded/tables.js';
 import { VirtualClock, seededRandom } from '../../src/adapters/embedded/virtual-clock.js';
 import { SiteNode } from '../../src/app/node.js';
 import type { StreamDefinition } from '../../src/app/registry.js';
 import type { SitePorts } from '../../src/app/site.js';
 import type { Fault } from '../../src/core/api.js';
 import { type DecidedEntry, isDecided } from '../../src/core/entry.js';
-import { chunkKeys, decodeEntry, entryKey } from '../../src/core/items.js';
+import { chunkKeys, decodeEntry, stagedAmong, entryKey, transactionPk } from '../../src/core/items.js';
 import type { Route } from '../../src/core/route.js';
 import type { Item, Key } from '../../src/core/table.js';
 import { type EmbeddedLockstep, openEmbedded } from '../../src/embedded/engine.js';
@@ -218,6 +219,13 @@ export class Cluster {
     const item = itemAt(entryKey(id));
     const entry = item && decoded.entry(item, () => decodeEntry(id, item, chunkKeys(id, item).map(itemAt)));
     return entry && isDecided(entry) ? entry : undefined;
+  }
+
+  /** Digests of what is staged at a site for one id now. */
+  async staged(site: string, id: string): Promise<readonly string[]> {
+    const tables = new EmbeddedTables(this.#store(site), { namespace: 't' });
+    const { rows } = await tables.query({ pk: transactionPk(id) });
+    return stagedAmong(id, rows).map(({ digest }) => digest);
   }
 
   #decodedOf(site: string): Decoded {

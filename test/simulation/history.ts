@@ -12,8 +12,8 @@ export type End =
 export interface Told {
   readonly id: string;
   readonly client: string;
-  readonly events: readonly EventIn[];
-  readonly digests: readonly string[];
+  events: readonly EventIn[];
+  digests: readonly string[];
   readonly invokedAtMs: number;
   completedAtMs: number | undefined;
   readonly committedAt: Set<string>;
@@ -53,6 +53,8 @@ export class History {
     if (end.kind === 'answer') this.#committed(told, end.value as CommitAnswer, nowMs);
     if (end.kind !== 'refused') return;
     if (end.code === 'TransactionAborted' || end.code === 'TransactionExpired') told.aborted = true;
+    // Refused before anything was decided: whoever gives up then has committed nothing.
+    if (end.code === 'NotEnoughReplicas') told.refused = asked === 1;
     if (end.code !== 'VersionConflict') return;
     if (told.committedAt.size > 0) this.wrong.push(`identity first: ${told.id} was committed, and then refused`);
     told.refused = asked === 1;

@@ -1,3 +1,4 @@
+import type { Mark } from '../../src/core/items.js';
 import { violations, violationsAtRest } from '../support/invariants.js';
 import type { Standing } from '../support/standing.js';
 import { unlikeTold } from './checkers/acknowledged.js';
@@ -255,9 +256,16 @@ class Simulation {
     if (route.phase !== 'serving' || route.inSync.length < this.#cluster.sites.length) return false;
     for (const site of this.#cluster.sites) {
       const { marks, backlog } = await this.#cluster.standing(site);
-      if ([...marks.values()].some((mark) => mark.state === 'pending') || backlog.size > 0) return false;
+      const isOverdue = (mark: Mark) => this.#isOverdue(mark, site === route.home);
+      if ([...marks.values()].some(isOverdue) || backlog.size > 0) return false;
     }
     return this.#readers.every((reader) => reader.isCaughtUp || reader.gap);
+  }
+
+  /** Decided and not everywhere, or open at home for longer than its client wanted. */
+  #isOverdue(mark: Mark, atHome: boolean): boolean {
+    if (mark.state === 'pending') return true;
+    return atHome && mark.expiresAtMs + CHECK_EVERY_MS < this.#cluster.clock.now();
   }
 
   async #restless(): Promise<readonly string[]> {
@@ -278,7 +286,7 @@ class Simulation {
     const reading = { history: this.#history, log, lost: lost.conflicts, clean: !lost.wasUnclean };
     return [
       ...(await violationsAtRest(this.#cluster, this.#standingTold(lost))),
-      ...unlikeTold(this.#history.told.values(), sites, lost.conflicts),
+      ...unlikeTold(this.#history.told.values(), sites, lost),
       ...(await silentlyLost(this.#cluster, lost)),
       ...this.#readers.flatMap((reader) => misread(reader, reading)),
       // What an unclean takeover lost is not in the lists, though it was read and acknowledged.

@@ -1,19 +1,22 @@
 import { lineOf, linesOf } from '../../support/invariants.js';
 import type { Standing } from '../../support/standing.js';
 import type { Told } from '../history.js';
+import type { Lost } from './lost.js';
 
 /** What clients were told against what stands: each acknowledged commit once everywhere, as it was acknowledged. */
 export function unlikeTold(
   told: Iterable<Told>,
   sites: ReadonlyMap<string, Standing>,
-  lost: ReadonlySet<string>,
+  { conflicts, wasUnclean }: Lost,
 ): readonly string[] {
   const wrong = new Set<string>();
   for (const one of told) {
     const { id, committedAt, aborted } = one;
-    if (committedAt.size > 1) wrong.add(`${id} was acknowledged as of ${[...committedAt].join(' and ')}`);
+    // What a lost home alone had decided is decided anew by a retry: once in each history.
+    if (committedAt.size > 1 && !wasUnclean)
+      wrong.add(`${id} was acknowledged as of ${[...committedAt].join(' and ')}`);
     if (committedAt.size > 0 && aborted) wrong.add(`${id} was answered committed and aborted`);
-    if (lost.has(id)) continue;
+    if (conflicts.has(id)) continue;
     for (const [site, standing] of sites) for (const line of unlikeAt(site, standing, one)) wrong.add(line);
   }
   return [...wrong];

@@ -44,6 +44,17 @@ export class Moments {
       if (!isThere) this.wrong.push(`I3: ${id} is acknowledged before it is in the log of ${at}`);
     }
   }
+
+  /** Written means mirrored: each site in sync holds what was just written, or what became of its transaction. */
+  async written(id: string, digest: string): Promise<void> {
+    const route = await this.#cluster.route();
+    if (!isTold(route)) return;
+    for (const at of route.inSync) {
+      const isThere =
+        this.#cluster.decided(at, id) !== undefined || (await this.#cluster.staged(at, id)).includes(digest);
+      if (!isThere) this.wrong.push(`written means mirrored: ${id} is answered before ${at} holds it`);
+    }
+  }
 }
 
 /** While home moves the new one may still adopt; after an unclean takeover what was told may be lost. */
