@@ -488,6 +488,12 @@ export const MUTATIONS: readonly Mutation[] = [
     unseen: 'simulated streams take the later commit',
   },
   {
+    name: 'unclean: what home refuses is recorded',
+    file: 'src/app/diverged.ts',
+    from: '      else outcome.conflicts.push(...(await recordRefused(site, home, entry)));\n',
+    to: '      else if (site.copied < 0) outcome.conflicts.push(...(await recordRefused(site, home, entry)));\n',
+  },
+  {
     name: 'unclean: each conflict once',
     file: 'src/core/conflict.ts',
     from: 'const [first, second] = [`${a.id}@${a.at}`, `${b.id}@${b.at}`].sort();',

@@ -48,7 +48,9 @@ export async function resolveDiverged(site: Site, round: Round, { terms, home: a
       if (entry.status === 'aborted') continue;
       const met = await settle(site, entry, theirs);
       outcome.conflicts.push(...met.conflicts);
-      if (met.wins && (await home.takeOver({ entry })) === 'taken') outcome.takenOver.push(entry.id);
+      if (!met.wins) continue;
+      if ((await home.takeOver({ entry })) === 'taken') outcome.takenOver.push(entry.id);
+      else outcome.conflicts.push(...(await recordRefused(site, home, entry)));
     }
     const touched = new Set(alone.flatMap((entry) => entry.streams));
     for (const stream of touched) await beginAnew(site, stream);
@@ -152,6 +154,23 @@ async function settle(
     } satisfies Conflict);
   }
   return { wins, conflicts: met.map(({ stream, key, other }) => conflictId(stream, key, entry, other)) };
+}
+
+/** Its id was decided otherwise by home, which had known it open, and let it expire: nothing is lost without a trace. */
+async function recordRefused(site: Site, home: MirrorAgent, entry: DecidedEntry): Promise<readonly string[]> {
+  const [standing] = await home.fetch({ ids: [entry.id] });
+  const winner = standing?.entry ?? { ...entry, events: [] };
+  const conflicts = keysOf(entry).map(({ stream, key }) => ({
+    id: conflictId(stream, key, entry, winner),
+    stream,
+    key,
+    policy: 'the decision of home',
+    resolvedAt: toIso(site.clock.now()),
+    winner: sideOf(site, winner, false),
+    loser: sideOf(site, entry, true),
+  }));
+  for (const conflict of conflicts) await recordConflict(site, conflict);
+  return conflicts.map(({ id }) => id);
 }
 
 function sideOf(site: Site, entry: DecidedEntry, isHere: boolean): ConflictSide {

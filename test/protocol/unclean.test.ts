@@ -48,6 +48,32 @@ describe('unclean takeover', () => {
     expect(await conflictsOf(world)).toEqual([]);
   });
 
+  it('conflict: a commit whose id home has aborted meanwhile is recorded, not lost without a trace', async () => {
+    const write = keyed('b', 'open');
+    const world = await lostAlone(
+      'commit',
+      (it) => it.run(it.node('east').service.commit('T1', { digests: [digestOf(write)] })),
+      async (it) => {
+        const { service } = it.node('east');
+        await it.run(service.begin({ id: 'T1', streams: ['orders'] }));
+        await it.run(service.write('T1', { events: [write] }));
+      },
+    );
+    // West knows it open, and nobody comes back for it there.
+    await world.clock.advance(120_000);
+    await world.run(world.node('west').sweep());
+    expect(await committed(world, 'west', 'T1')).toBe('aborted');
+    await expectRest(world, { committed: ['T0'] });
+    expect(await conflictsOf(world)).toMatchObject([
+      {
+        stream: 'orders',
+        key: 'b',
+        winner: { transactionId: 'T1', events: [] },
+        loser: { transactionId: 'T1', events: [{ data: 'open' }] },
+      },
+    ]);
+  });
+
   it('conflict: the later commit wins, and the loser is recorded with both', async () => {
     const world = await lostAlone('commit', (it) => it.commit('east', 'T1', keyed('a', 'alone')));
     await world.clock.advance(1000);
