@@ -451,8 +451,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'unclean: taken over',
     file: 'src/app/diverged.ts',
-    from: 'if (met.wins && (await',
-    to: 'if (met.wins && met.conflicts.length > 99 && (await',
+    from: '      if (!met.wins) continue;\n',
+    to: '      if (!met.wins || site.copied >= 0) continue;\n',
   },
   {
     name: 'unclean: names the old decision',
