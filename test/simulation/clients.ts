@@ -116,7 +116,9 @@ export class Clients {
     if (this.#dice.chance(0.08)) {
       // Twice at the same time: neither is the first attempt.
       const ends = await Promise.all([this.#insist(what, commit), this.#insist(what, commit)]);
-      for (const { end } of ends) this.#heard(told, end, 2);
+      // One may have been refused before the other was decided: it is heard before it, then.
+      const inOrder = [...ends].sort((a, b) => Number(a.end.kind === 'answer') - Number(b.end.kind === 'answer'));
+      for (const { end } of inOrder) this.#heard(told, end, 2);
       return;
     }
     const { end, asked } = await this.#insist(what, commit);

@@ -51,6 +51,8 @@ export class History {
   /** @param asked how often the same was asked until this end */
   heard(told: Told, end: End, asked: number, nowMs: number): void {
     if (end.kind === 'answer') this.#committed(told, end.value as CommitAnswer, nowMs);
+    // What an attempt was refused says nothing of one after it.
+    if (asked > 1) told.refused = false;
     if (end.kind !== 'refused') return;
     if (end.code === 'TransactionAborted' || end.code === 'TransactionExpired') told.aborted = true;
     // Refused before anything was decided: whoever gives up then has committed nothing.
