@@ -488,6 +488,42 @@ export const MUTATIONS: readonly Mutation[] = [
     unseen: 'simulated streams take the later commit',
   },
   {
+    name: 'a repeated write checks the guard',
+    file: 'src/app/write.ts',
+    from: '    stageHere(site, route, entry, state.next, next, fresh),\n',
+    to: '    fresh.length > 0 ? stageHere(site, route, entry, state.next, next, fresh) : undefined,\n',
+  },
+  {
+    name: 'each attempt to return has a round of its own',
+    file: 'src/app/return.ts',
+    from: 'const isJoining = route.joining[site.name] !== undefined;',
+    to: 'const isJoining = route.term < 0;',
+  },
+  {
+    name: 'the joining begins on the route that was read',
+    file: 'src/app/return.ts',
+    from: "  if ((await fenceGuards(site, term, since)) === 'refused') {\n",
+    to: '  if (since < 0) {\n',
+  },
+  {
+    name: 'mirrors that could not be made come later',
+    file: 'src/app/node.ts',
+    from: '    await addMissingMirrors(this.site);\n',
+    to: '    if (this.site.copied < 0) await addMissingMirrors(this.site);\n',
+  },
+  {
+    name: 'a plan that fails lets the backlogs drain',
+    file: 'src/app/reconcile.ts',
+    from: '  } catch (error) {\n    letDrain(site, streams);\n    throw error;\n',
+    to: '  } catch (error) {\n    throw error;\n',
+  },
+  {
+    name: 'unclean: what was taken over is ours',
+    file: 'src/app/diverged.ts',
+    from: 'if (entry.takenFrom !== undefined && here.get(entry.id)?.at === entry.takenFrom) continue;',
+    to: "if (entry.takenFrom === '') continue;",
+  },
+  {
     name: 'unclean: what home refuses is recorded',
     file: 'src/app/diverged.ts',
     from: '      else outcome.conflicts.push(...(await recordRefused(site, home, entry)));\n',
