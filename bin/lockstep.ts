@@ -11,5 +11,6 @@ import { id, props } from '../lockstep.config.js';
 const app = new App();
 // From the command line, a value of the context is text.
 const local = String(app.node.tryGetContext('local') ?? props.local ?? false) === 'true';
-new Lockstep(app, id, { ...props, local });
+const { AWS_ENDPOINT_URL: emulator } = process.env;
+new Lockstep(app, id, { ...props, local, ...(local && emulator !== undefined ? { emulator } : {}) });
 app.synth();

@@ -69,7 +69,10 @@ export class SiteApi extends Construct {
     // The stack has an output of its own for it.
     this.api.node.tryRemoveChild('Endpoint');
     const { region, urlSuffix } = Stack.of(this);
-    this.endpoint = `https://${this.api.restApiId}.execute-api.${region}.${urlSuffix}/${STAGE}`;
+    const { restApiId } = this.api;
+    this.endpoint = settings.local
+      ? `${settings.emulator.replace(/\/+$/, '')}/_aws/execute-api/${restApiId}/${STAGE}`
+      : `https://${restApiId}.execute-api.${region}.${urlSuffix}/${STAGE}`;
     this.#validator = this.api.addRequestValidator('Validator', {
       validateRequestBody: true,
       validateRequestParameters: true,

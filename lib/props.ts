@@ -110,6 +110,9 @@ export interface LockstepProps {
   /** For an emulator: a plain control table in home's region, and everything goes with its stack. @default false */
   readonly local?: boolean;
 
+  /** Where the emulator answers: in front of the endpoints, where `local`. @default http://127.0.0.1:4566 */
+  readonly emulator?: string;
+
   /** Folder with a folder per function, bundled. @default those of this package */
   readonly bundles?: string;
 }
@@ -130,6 +133,7 @@ export interface Settings {
   readonly deletionProtection: boolean;
   readonly apiGatewayAccount: boolean;
   readonly local: boolean;
+  readonly emulator: string;
   readonly bundles?: string;
 }
 
@@ -137,6 +141,7 @@ export interface Settings {
 const MAX_NAMES = 44;
 const MAX_SITES = 5;
 const BAR_PERIOD = Duration.seconds(5);
+const EMULATOR = 'http://127.0.0.1:4566';
 
 const DEPLOYMENT_HELP = 'write lower-case letters, digits and hyphens, a letter first, at most 16 characters';
 const SITE_HELP = 'write lower-case letters, digits and hyphens, a letter first, at most 32 characters';
@@ -174,6 +179,7 @@ const schema = z.strictObject({
   deletionProtection: z.exactOptional(z.boolean()),
   apiGatewayAccount: flag(true),
   local: flag(false),
+  emulator: z.url({ protocol: /^https?$/, error: 'write a URL, such as "http://127.0.0.1:4566"' }).default(EMULATOR),
   bundles: z.exactOptional(z.string()),
 });
 

@@ -4,6 +4,7 @@ import { createAgent } from './agent.js';
 import { recallBacklogs } from './applier.js';
 import { Closer, recallClosed } from './close.js';
 import { CommitQueue } from './commit-queue.js';
+import { tellEndpoint } from './endpoints.js';
 import { failBack } from './failback.js';
 import { initialiseGuards } from './guards.js';
 import { tend } from './provision.js';
@@ -41,7 +42,7 @@ export class SiteNode {
     await this.site.routes.initialise(firstRoute(home, names, this.site.clock.now()));
     await initialiseGuards(this.site, this.site.name === home);
     await this.recall();
-    await recallClosed(this.site);
+    await Promise.all([recallClosed(this.site), tellEndpoint(this.site)]);
   }
 
   /**

@@ -32,6 +32,7 @@ import { commit } from './commit.js';
 import { commitBatch, commitOnce } from './commit-once.js';
 import type { CommitQueue } from './commit-queue.js';
 import { confirmHome } from './confirm.js';
+import { describeSites } from './endpoints.js';
 import { healthOf, healthOfAll } from './health.js';
 import { listConflicts, listIncidents } from './incidents.js';
 import { moveHome } from './move-home.js';
@@ -114,7 +115,7 @@ export class SiteService implements Service {
     const { term, epoch, phase, home, inSync, joining, active } = await this.#site.routes
       .refresh()
       .catch(() => this.#site.routes.known);
-    return { term, epoch, phase, home, inSync, joining, active, sites: this.#site.ports.deployment.sites };
+    return { term, epoch, phase, home, inSync, joining, active, sites: await describeSites(this.#site) };
   }
 
   listStreams(): Promise<{ readonly streams: readonly StreamAnswer[] }> {
@@ -274,7 +275,7 @@ export class SiteService implements Service {
     if (!route.inSync.includes(this.#site.name) && !(await othersSeeHome(this.#site, route))) {
       return new SiteUnavailable(`${this.#site.name} is not in sync, and home ${home} does not answer it`);
     }
-    const endpoint = this.#site.ports.deployment.sites.find((site) => site.name === home)?.endpoint ?? '';
+    const endpoint = (await describeSites(this.#site)).find(({ name }) => name === home)?.endpoint ?? '';
     return new LockstepError(
       'NotHome',
       `${home} is home but does not answer ${this.#site.name}; ask it at ${endpoint}`,

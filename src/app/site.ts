@@ -20,7 +20,8 @@ import { Routes } from './routes.js';
 export interface SiteDescription {
   readonly name: string;
   readonly region: string;
-  readonly endpoint: string;
+  /** Where clients reach it. Absent where only the site itself knows, which tells the others. */
+  readonly endpoint?: string;
 }
 
 export interface Deployment {
@@ -82,6 +83,8 @@ export class Site {
   readonly dirty = new Set<string>();
   /** Streams whose backlog is being filled: till it is, new records join it and nothing drains it. */
   readonly refilling = new Set<string>();
+  /** Where clients reach other sites, as these have told. */
+  readonly endpoints = new Map<string, string>();
   /** Entries copied in this return so far: an attempt that failed half-way has copied, too. */
   copied = 0;
   readonly beatAtMs = new Map<string, number>();

@@ -94,10 +94,7 @@ class OpenSite implements AwsSite {
     this.#freshAtMs = clock.now();
     this.node = new SiteNode({
       name,
-      deployment: {
-        name: deployment,
-        sites: sites.map((one) => ({ name: one.name, region: one.region, endpoint: one.endpoint ?? '' })),
-      },
+      deployment: { name: deployment, sites },
       options,
       tables: new DynamoTables({ ...common, client: clients.dynamodb, tableName: siteTableName(deployment, name) }),
       streams: new KinesisStreams({ ...common, client: clients.kinesis, stopping: this.#stopping.signal }),

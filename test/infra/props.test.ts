@@ -35,6 +35,7 @@ describe('props', () => {
     ['guardCopies: ', { guardCopies: 0 }],
     ['barPeriod: write a Duration of 1 to 60 seconds', { barPeriod: Duration.millis(10) }],
     ['barPeriod: write a Duration of 1 to 60 seconds', { barPeriod: 5 }],
+    ['emulator: write a URL', { local: true, emulator: 'localhost:4566' }],
     ['options.callTimeoutMs: ', { options: { callTimeoutMs: 1 } }],
     ['options: Unrecognized key: "guardCopies"', { options: { guardCopies: 4 } }],
     ['Unrecognized key: "stream"', { stream: {} }],

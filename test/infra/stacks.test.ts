@@ -106,6 +106,13 @@ describe('names', () => {
     });
   });
 
+  test('on an emulator the endpoint is the emulator’s', () => {
+    const { east } = templatesOf(deployment({ local: true, emulator: 'http://127.0.0.1:14999/' }));
+    expect(textOf(east!.Outputs!['Endpoint']!.Value, east!)).toMatch(
+      /^http:\/\/127\.0\.0\.1:14999\/_aws\/execute-api\/[^/]+\/v1$/,
+    );
+  });
+
   test('the endpoint of each site is put out', () => {
     for (const site of SITES) {
       expect(textOf(at(site).Outputs!['Endpoint']!.Value, at(site))).toMatch(/^https:\/\/.+\.execute-api\..+\/v1$/);
