@@ -46,6 +46,8 @@ export class Caller {
   readonly #retry: Required<Omit<RetryOptions, 'clock' | 'random'>>;
   /** The site that answered last: the next request starts there. */
   #preferred: SiteApi;
+  /** Whether the deployment was asked where else it can be reached. */
+  #hasAsked: boolean;
 
   constructor(transport: Transport, options: RetryOptions = {}) {
     const { retryForMs = 30_000, maxAttempts = 200, backoffMs = 50, maxBackoffMs = 2_000 } = options;
@@ -53,6 +55,7 @@ export class Caller {
     this.random = options.random ?? systemRandom;
     this.#transport = transport;
     this.#preferred = transport.sites[0];
+    this.#hasAsked = transport.learn === undefined;
     this.#retry = { retryForMs, maxAttempts, backoffMs, maxBackoffMs };
   }
 
@@ -71,6 +74,7 @@ export class Caller {
       try {
         const answer = await request(site);
         this.#preferred = site;
+        if (!this.#hasAsked) this.#askForOthers(site);
         return answer;
       } catch (error) {
         if (!isTransient(error) || attempt >= maxAttempts || signal?.aborted === true) throw error;
@@ -80,6 +84,18 @@ export class Caller {
         site = this.#next(site, error);
       }
     }
+  }
+
+  /** While there is a site that answers: it is too late when none does. Nobody waits for it. */
+  #askForOthers(site: SiteApi): void {
+    this.#hasAsked = true;
+    site.getRoute().then(
+      ({ sites }) => this.#transport.learn?.(sites.map(({ endpoint }) => endpoint)),
+      (error: unknown) => {
+        // Who may not ask for the route has the one endpoint.
+        this.#hasAsked = !isTransient(error);
+      },
+    );
   }
 
   /** A pause with full jitter before the attempt after this one, milliseconds. */

@@ -6,7 +6,10 @@ import type { HttpOptions, Sender, SendOptions } from './http-sender.js';
 import type { LocalApi, SiteApi, Transport } from './transport.js';
 
 export interface HttpTransportOptions extends HttpOptions {
-  /** Base URLs, one per site, the nearest first; the next one is tried when one fails. */
+  /**
+   * Base URLs, one per site, the nearest first; the next one is tried when one fails. Where only one is given, the others
+   * are learned from the deployment, with one request behind the first answer.
+   */
   readonly endpoints: readonly string[];
 }
 
@@ -34,10 +37,24 @@ export function httpTransport(options: HttpTransportOptions): Transport {
     return site;
   };
   const [first, ...others] = options.endpoints;
-  const sites: Transport['sites'] = [given(first), ...others.map(given)];
+  const sites: [SiteApi, ...SiteApi[]] = [given(first), ...others.map(given)];
+  const learn = (endpoints: readonly string[]): void => {
+    for (const endpoint of endpoints) {
+      const site = isElsewhere(endpoint, first) ? at(endpoint) : undefined;
+      if (site !== undefined && !sites.includes(site)) sites.push(site);
+    }
+  };
   // The switches stand in front of the sites, not under one.
   const front = (first ?? '').replace(/(\/sites\/[^/]+)?\/*$/, '');
-  return { sites, at, local: localApi(httpSender(front, options)) };
+  return { sites, at, ...(others.length === 0 ? { learn } : {}), local: localApi(httpSender(front, options)) };
+}
+
+/** What lies under an endpoint is reached through it; and none leads from a secure one to one that is not. */
+function isElsewhere(endpoint: string, given = ''): boolean {
+  if (!isHttp(endpoint)) return false;
+  return (
+    !endpoint.startsWith(`${given.replace(/\/+$/, '')}/`) && new URL(endpoint).protocol === new URL(given).protocol
+  );
 }
 
 function isHttp(endpoint: string): boolean {

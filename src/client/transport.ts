@@ -31,6 +31,8 @@ export interface Transport {
   readonly sites: readonly [SiteApi, ...SiteApi[]];
   /** The way in at an endpoint that an answer named; undefined where this transport knows no endpoints. */
   at(endpoint: string): SiteApi | undefined;
+  /** Adds ways in that the deployment named, behind those in `sites`. Absent where they are all known. */
+  learn?(endpoints: readonly string[]): void;
   /** Only of a local server. */
   readonly local?: LocalApi;
 }

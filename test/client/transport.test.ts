@@ -159,6 +159,66 @@ describe('a request', () => {
   });
 });
 
+describe('a client with one endpoint', () => {
+  const AT = (id: string) => `https://${id}.execute-api.us-east-1.amazonaws.com/v1`;
+  const DOWN = new TypeError('reset');
+  const routeOf = (...endpoints: string[]) => ({
+    body: { term: 1, sites: endpoints.map((endpoint, i) => ({ name: `s${i}`, region: 'r', endpoint })) },
+  });
+
+  /** Commits, learns what the route names, and then meets a site that is down. */
+  async function visited(given: string, route: Parameters<typeof scriptedFetch>[0]): Promise<string[]> {
+    const script = scriptedFetch(COMMITTED, route, DOWN, COMMITTED);
+    const { client, env } = clientOf(script, [given]);
+    await env.clock.run(client.commit([EVENT]));
+    await env.clock.run(env.clock.sleep(1));
+    await env.clock.run(client.commit([EVENT]));
+    return script.sent.map(({ url }) => url);
+  }
+
+  test('learns where the others are, and goes there when its own does not answer', async () => {
+    const urls = await visited(AT('east'), routeOf(AT('east'), AT('west')));
+    expect(urls).toEqual([
+      `${AT('east')}/commits`,
+      `${AT('east')}/route`,
+      `${AT('east')}/commits`,
+      `${AT('west')}/commits`,
+    ]);
+  });
+
+  test.each([
+    ['under it', 'http://127.0.0.1:1', ['http://127.0.0.1:1/sites/east', 'http://127.0.0.1:1/sites/west']],
+    ['less secure', AT('east'), [AT('east'), 'http://elsewhere.example/v1']],
+    ['not told yet', AT('east'), [AT('east'), '']],
+  ])('stays where the others are %s', async (_, given, endpoints) => {
+    const urls = await visited(given, routeOf(...endpoints));
+    expect(urls.slice(2)).toEqual([`${given}/commits`, `${given}/commits`]);
+  });
+
+  test('asks again where it got no answer, and not where it was refused', async () => {
+    for (const [reply, asked] of [
+      [DOWN, 2],
+      [problemReply(403, 'Forbidden'), 1],
+    ] as const) {
+      const script = scriptedFetch(COMMITTED, reply, COMMITTED, routeOf(AT('east')), COMMITTED);
+      const { client, env } = clientOf(script, [AT('east')]);
+      for (let n = 0; n < 3; n += 1) {
+        await env.clock.run(client.commit([EVENT]));
+        await env.clock.run(env.clock.sleep(1));
+      }
+      expect(script.sent.filter(({ url }) => url.endsWith('/route'))).toHaveLength(asked);
+    }
+  });
+
+  test('asks for nothing where it was given several', async () => {
+    const script = scriptedFetch(COMMITTED);
+    const { client, env } = clientOf(script);
+    await env.clock.run(client.commit([EVENT]));
+    await env.clock.run(env.clock.sleep(1));
+    expect(urlsOf(script)).toEqual([EAST]);
+  });
+});
+
 test.each([[[]], [['']], [['localhost:80']], [['ftp://x']]])('endpoints %j are refused', (endpoints) => {
   expect(() => httpTransport({ endpoints })).toThrow(LockstepError);
 });
