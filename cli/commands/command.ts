@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { CommanderError, InvalidArgumentError, Option } from 'commander';
-import { LockstepClient } from '../../src/client/index.js';
+import { type HttpTransportOptions, LockstepClient } from '../../src/client/index.js';
 import { messageOf } from '../errors.js';
+import { signer } from '../signing.js';
 import { reportError } from '../ui/problem.js';
 import { type Io, Terminal } from '../ui/terminal.js';
 
@@ -26,6 +27,8 @@ export interface Session {
   readonly endpoints: readonly string[];
   /** Whether the user named an endpoint. */
   readonly endpointGiven: boolean;
+  /** How the deployment is reached: its endpoints, and what signs where they want it. */
+  readonly reach: HttpTransportOptions;
   readonly client: LockstepClient;
   /** One JSON document, on a line of stdout. */
   readonly printJson: (value: unknown) => void;
@@ -33,6 +36,7 @@ export interface Session {
 
 interface CommonOptions {
   readonly endpoint?: readonly string[];
+  readonly region?: string;
   readonly json?: boolean;
 }
 
@@ -95,6 +99,7 @@ export function addCommonOptions(command: Command): void {
         `where Lockstep answers; repeatable, or a list with commas (env LOCKSTEP_ENDPOINT, default ${DEFAULT_ENDPOINT})`,
       ).argParser(collectUrls),
     )
+    .option('--region <name>', 'sign for this AWS region, where the name of an https endpoint does not tell it')
     .option('--json', 'print JSON for a program instead of text for a person');
 }
 
@@ -117,6 +122,7 @@ function splitList(text: string): string[] {
 function openSession(io: Io, options: CommonOptions): Session {
   const given = options.endpoint ?? urlsOfEnvironment(io);
   const endpoints = given.length > 0 ? given : [DEFAULT_ENDPOINT];
+  const reach = { endpoints, sign: signer(options.region) };
   const json = options.json === true;
   let client: LockstepClient | undefined;
   return {
@@ -125,8 +131,9 @@ function openSession(io: Io, options: CommonOptions): Session {
     terminal: new Terminal(io, json),
     endpoints,
     endpointGiven: given.length > 0,
+    reach,
     get client() {
-      return (client ??= new LockstepClient({ endpoints, retryForMs: RETRY_FOR_MS }));
+      return (client ??= new LockstepClient({ ...reach, retryForMs: RETRY_FOR_MS }));
     },
     printJson: (value) => io.stdout.write(`${JSON.stringify(value)}\n`),
   };

@@ -23,6 +23,16 @@ describe('the package', () => {
     expect(packages.filter((name) => name !== 'zod')).toEqual([]);
   });
 
+  test('lockstep-streams/aws signs, and pulls in nothing else', async () => {
+    const { files, packages } = await contentsOf('src/aws/index.ts');
+    expect(files.sort()).toEqual(['src/adapters/aws/signing.ts', 'src/aws/index.ts']);
+    expect(packages.sort()).toEqual([
+      '@aws-crypto/sha256-js',
+      '@aws-sdk/credential-provider-node',
+      '@smithy/signature-v4',
+    ]);
+  });
+
   test('every exported path has its source', () => {
     for (const target of Object.values(manifest.exports)) {
       if (typeof target === 'string') continue;
