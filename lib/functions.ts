@@ -30,7 +30,7 @@ export const FUNCTION_DESIGNS: Readonly<Record<FunctionRole, FunctionDesign>> = 
     memoryMiB: 1024,
     timeoutSeconds: 28,
     single: false,
-    may: ['site-table', 'control-table', 'put', 'read', 'provision', 'call-sites'],
+    may: ['site-table', 'control-table', 'put', 'read', 'provision', 'call-sites', 'run-workflows'],
     why: 'API Gateway gives up after 29 s. A commit is a few ms of processor between waits; below 1 GiB TLS and JSON of a 4 MB batch are what one waits for. Any site may have to take over within a request, so it may do all that home does, but delete a stream.',
   },
   'mirror-agent': {
@@ -39,7 +39,7 @@ export const FUNCTION_DESIGNS: Readonly<Record<FunctionRole, FunctionDesign>> = 
     memoryMiB: 1024,
     timeoutSeconds: 60,
     single: false,
-    may: ['site-table', 'control-table', 'put', 'read', 'provision', 'call-sites'],
+    may: ['site-table', 'control-table', 'put', 'read', 'provision', 'call-sites', 'run-workflows'],
     why: 'On the path of each commit, so as fast as `api`, and as many at once. A request that is passed on may poll for 20 s; comparing a range takes longest. It answers requests that were passed on, so it may do what `api` may.',
   },
   sweeper: {
@@ -48,7 +48,7 @@ export const FUNCTION_DESIGNS: Readonly<Record<FunctionRole, FunctionDesign>> = 
     memoryMiB: 256,
     timeoutSeconds: 120,
     single: true,
-    may: ['site-table', 'control-table', 'put', 'call-sites'],
+    may: ['site-table', 'control-table', 'put', 'call-sites', 'run-workflows'],
     why: 'It waits most of a minute, between two bars, so it is small. The next tick finds it still at work where much is left over; two would do the same work twice.',
   },
   applier: {
@@ -61,13 +61,13 @@ export const FUNCTION_DESIGNS: Readonly<Record<FunctionRole, FunctionDesign>> = 
     why: 'A stream that was down for an hour has much to catch up with, in order: one at a time, and long.',
   },
   health: {
-    does: 'probes the other sites; takes over, leaves, and comes back',
+    does: 'probes the other sites; takes over, leaves, and has this one come back',
     calledBy: 'schedule',
     memoryMiB: 512,
-    timeoutSeconds: 900,
+    timeoutSeconds: 300,
     single: true,
-    may: ['site-table', 'control-table', 'put', 'read', 'replace', 'call-sites'],
-    why: 'A return copies what the site has missed, which may take minutes. A second one would begin the joining anew, again and again: ticks that come meanwhile are dropped.',
+    may: ['site-table', 'control-table', 'put', 'call-sites', 'run-workflows'],
+    why: 'A takeover adopts what is pending, which is little. A return is a workflow: this starts it, unless one is under way.',
   },
   backfill: {
     does: 'follows this site’s log',
@@ -84,7 +84,7 @@ export const FUNCTION_DESIGNS: Readonly<Record<FunctionRole, FunctionDesign>> = 
     memoryMiB: 512,
     timeoutSeconds: 900,
     single: false,
-    may: ['site-table', 'control-table', 'put', 'read', 'provision', 'replace', 'call-sites'],
+    may: ['site-table', 'control-table', 'put', 'read', 'provision', 'replace', 'call-sites', 'run-workflows'],
     why: 'Steps are use cases as large as a reconciliation; the workflow sets the time-out of each.',
   },
   'stream-provisioner': {
@@ -93,7 +93,7 @@ export const FUNCTION_DESIGNS: Readonly<Record<FunctionRole, FunctionDesign>> = 
     memoryMiB: 512,
     timeoutSeconds: 300,
     single: true,
-    may: ['site-table', 'control-table', 'put', 'provision', 'call-sites'],
+    may: ['site-table', 'control-table', 'put', 'provision', 'call-sites', 'run-workflows'],
     why: 'A new mirror is filled from the log before it is ready. Two at once would split the same shard twice.',
   },
 };

@@ -19,8 +19,11 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import { FUNCTIONS, type FunctionRole, siteTableName } from '../src/adapters/aws/names.js';
+import type { WorkflowName } from '../src/ports/workflows.js';
+import { WORKFLOWS } from '../src/workflows/index.js';
 import { FUNCTION_DESIGNS } from './functions.js';
 import { alarmTopicName, dashboardName } from './names.js';
 import type { Settings, SiteProps } from './props.js';
@@ -32,6 +35,7 @@ export interface MonitoringProps {
   readonly api: RestApi;
   readonly functions: Readonly<Record<FunctionRole, Function>>;
   readonly streams: ReadonlyMap<string, Stream>;
+  readonly machines: Readonly<Record<WorkflowName, StateMachine>>;
   readonly deadLetters: Queue;
   readonly missedTicks: Queue;
 }
@@ -84,7 +88,7 @@ export class Monitoring extends Construct {
     alarm.addOkAction(new SnsAction(this.topic));
   }
 
-  #dashboard({ settings, site, api, functions, streams, deadLetters, missedTicks }: MonitoringProps): void {
+  #dashboard({ settings, site, api, functions, streams, machines, deadLetters, missedTicks }: MonitoringProps): void {
     const graph = (title: string, left: IMetric[]) => new GraphWidget({ title, left, width: 12, height: 6 });
     const all = (metric: (made: Function) => Metric) =>
       FUNCTIONS.map((role) => metric(functions[role]).with({ label: role }));
@@ -127,6 +131,10 @@ export class Monitoring extends Construct {
           ),
         ],
         [
+          graph(
+            'Workflows: failed',
+            Object.entries(machines).map(([label, it]) => it.metricFailed({ ...sum, label })),
+          ),
           graph('Dead letters and missed ticks', [
             deadLetters.metricApproximateNumberOfMessagesVisible({ label: 'dead letters' }),
             missedTicks.metricApproximateNumberOfMessagesVisible({ label: 'missed ticks' }),
@@ -138,7 +146,7 @@ export class Monitoring extends Construct {
 }
 
 function alarmsOf(props: MonitoringProps): readonly AlarmDesign[] {
-  return [...apiAlarms(props), ...functionAlarms(props), ...storageAlarms(props)];
+  return [...apiAlarms(props), ...functionAlarms(props), ...workflowAlarms(props), ...storageAlarms(props)];
 }
 
 function apiAlarms({ api }: MonitoringProps): readonly AlarmDesign[] {
@@ -197,6 +205,15 @@ function functionAlarms({ functions }: MonitoringProps): readonly AlarmDesign[] 
     };
     return [fails, throttled];
   });
+}
+
+function workflowAlarms({ machines }: MonitoringProps): readonly AlarmDesign[] {
+  return Object.values(WORKFLOWS).map(({ name, comment }) => ({
+    name: `${name}-fails`,
+    metric: machines[name].metricFailed({ period: PERIOD, statistic: Stats.SUM }),
+    threshold: 0,
+    says: `A workflow failed (${comment}). It is tried again where it is still needed; its execution is named after the incident that GET /incidents tells of.`,
+  }));
 }
 
 function storageAlarms({ settings, site, functions, streams, deadLetters }: MonitoringProps): readonly AlarmDesign[] {

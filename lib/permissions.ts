@@ -4,10 +4,12 @@ import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import {
   controlTableName,
   functionName,
+  stateMachineName,
   siteTableName,
   STATUS_INDEX,
   streamPrefix,
 } from '../src/adapters/aws/names.js';
+import type { WorkflowName } from '../src/ports/workflows.js';
 import type { Settings, SiteProps } from './props.js';
 
 const TABLE_ACTIONS = [
@@ -63,7 +65,9 @@ export type Capability =
   /** To delete a replica that an unclean takeover left with another history, after the next one was begun. */
   | 'replace'
   /** To call the mirror agents of all sites. */
-  | 'call-sites';
+  | 'call-sites'
+  /** To start this site's workflows, and to see which are under way. */
+  | 'run-workflows';
 
 export interface Surroundings {
   readonly stack: Stack;
@@ -108,6 +112,13 @@ const GRANTS: Readonly<Record<Capability, (around: Surroundings) => readonly Gra
       around.settings.sites.map(({ name, region }) => agentArn(around, name, region)),
     ],
   ],
+  'run-workflows': (around) => [
+    [
+      'RunWorkflows',
+      ['states:ListExecutions', 'states:StartExecution'],
+      MACHINES.map((workflow) => stateMachineArn(around, workflow)),
+    ],
+  ],
 };
 
 /** Tables and streams are encrypted with the site's key: who reads one decrypts, who writes one takes a data key. */
@@ -144,6 +155,16 @@ const streamsArn = ({ stack, settings, site }: Surroundings): string =>
     service: 'kinesis',
     resource: 'stream',
     resourceName: `${streamPrefix(settings.deployment, site.name)}*`,
+  });
+
+const MACHINES: readonly WorkflowName[] = ['reconciliation', 'switchover', 'provisioning'];
+
+const stateMachineArn = ({ stack, settings, site }: Surroundings, workflow: WorkflowName): string =>
+  stack.formatArn({
+    service: 'states',
+    resource: 'stateMachine',
+    resourceName: stateMachineName(settings.deployment, site.name, workflow),
+    arnFormat: ArnFormat.COLON_RESOURCE_NAME,
   });
 
 const agentArn = ({ stack, settings }: Surroundings, site: string, region: string): string =>

@@ -13,6 +13,7 @@ import { Schedules } from './schedules.js';
 import { SiteFunction } from './site-function.js';
 import { SiteStorage } from './site-storage.js';
 import { SiteStreams } from './streams.js';
+import { SiteWorkflows, stateMachinesArn } from './workflows.js';
 
 export interface SiteStackProps extends StackProps {
   readonly settings: Settings;
@@ -27,6 +28,7 @@ export class SiteStack extends Stack {
   readonly streams: SiteStreams;
   readonly api: SiteApi;
   readonly functions: Readonly<Record<FunctionRole, Function>>;
+  readonly workflows: SiteWorkflows;
   readonly monitoring: Monitoring;
   readonly #props: SiteStackProps;
 
@@ -42,6 +44,7 @@ export class SiteStack extends Stack {
     this.functions = this.#makeFunctions(missedTicks);
     this.api.serve(this.functions.api);
     this.#followLog(deadLetters);
+    this.workflows = new SiteWorkflows(this, 'Workflows', { settings, site, step: this.functions['workflow-step'] });
     const parts = { settings, site, functions: this.functions, missedTicks };
     new Schedules(this, 'Schedules', parts);
     this.monitoring = new Monitoring(this, 'Monitoring', {
@@ -49,6 +52,7 @@ export class SiteStack extends Stack {
       key: this.storage.key,
       api: this.api.api,
       streams: this.streams.streams,
+      machines: this.workflows.machines,
       deadLetters,
     });
     new CfnOutput(this, 'Endpoint', { value: this.api.endpoint, description: `Where clients reach site ${site.name}` });
@@ -86,6 +90,7 @@ export class SiteStack extends Stack {
         ...(name === site.name ? { endpoint: this.api.endpoint } : {}),
       })),
       ...(settings.control.kind === 'single' ? { controlRegion: settings.control.region } : {}),
+      stateMachines: stateMachinesArn(this, settings, site),
       options: { ...settings.options },
     };
   }

@@ -20,10 +20,10 @@ const functions = readdirSync(join(ROOT, 'lambdas'), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .map(({ name }) => name);
 
-await bundle(TELL_SCHEMAS, [literalKeys(), versionsOnly()]);
+await bundle(TELL_SCHEMAS, [literalKeys(), shortErrors(), versionsOnly()]);
 await bundle(
   functions.filter((name) => !TELL_SCHEMAS.includes(name)),
-  [literalKeys(), versionsOnly(), withoutJsonSchema()],
+  [literalKeys(), shortErrors(), versionsOnly(), withoutJsonSchema()],
 );
 
 async function bundle(names, plugins) {
@@ -56,6 +56,30 @@ function literalKeys() {
       [...text.matchAll(/^const (\w+) = ("[^"]*");$/gm)].map(([, name, value]) => [name, value]),
     );
     return text.replaceAll(/\[(_\w+)\]:/g, (all, name) => (constants.has(name) ? `${constants.get(name)}:` : all));
+  });
+}
+
+/** Every error that a service may answer with is a class of the same making: here they are made by one function. */
+function shortErrors() {
+  return onLoad('short-errors', /@aws-sdk[/\\]client-[^/\\]+[/\\]dist-es[/\\]models[/\\]errors\.js$/, (text) => {
+    const make = `const make = (name, $fault, members, more) => class extends __BaseException {
+      static shapeId = SHAPES + name;
+      constructor(opts) {
+        super({ name, $fault, ...opts });
+        Object.setPrototypeOf(this, new.target.prototype);
+        Object.assign(this, { name, $fault }, more);
+        for (const member of members) this[member] = opts[member];
+      }
+    };`;
+    const [, shapes] = /static shapeId = "([^"]+#)/.exec(text) ?? [];
+    const short = text.replaceAll(/^export class (\w+) extends __BaseException \{$[^]*?^\}$/gm, (whole, name) => {
+      const [, fault] = /\$fault = ("\w+")/.exec(whole) ?? [];
+      const members = [...whole.matchAll(/this\.(\w+) = opts/g)].map(([, member]) => member);
+      const retryable = /^ {4}\$retryable = \{[^]*?\};$/m.exec(whole)?.[0].trim().slice('$retryable = '.length, -1);
+      const more = retryable === undefined ? '' : `, { $retryable: ${retryable} }`;
+      return `export const ${name} = make("${name}", ${fault}, ${JSON.stringify(members)}${more});`;
+    });
+    return short.replace(/^(?=export const)/m, `const SHAPES = ${JSON.stringify(shapes)};\n${make}\n`);
   });
 }
 

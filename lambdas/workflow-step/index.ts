@@ -14,7 +14,11 @@ const request = z.strictObject({
 export async function handler(event: unknown): Promise<unknown> {
   const { step, context, item } = request.parse(event);
   try {
-    return await workAt(({ site }) => performerOf(site)(step, item === undefined ? context : { ...context, item }));
+    return await workAt(async ({ site }) => {
+      // Another process may have done the step before this one, or will do the next: nothing is kept for it.
+      site.refilling.clear();
+      return performerOf(site)(step, item === undefined ? context : { ...context, item });
+    });
   } catch (error) {
     if (error instanceof Error) error.name = errorName(error);
     throw error;

@@ -18,12 +18,14 @@ import { adoptHere, fenceHere, raiseHere } from './takeover.js';
 /** About as much as one answer of a function may hold. */
 const MAX_ANSWER_BYTES = 3 * 1024 * 1024;
 
+const PROVISION = 'provision-';
+
 /** The mirror agent of a site: what other sites can ask of it. Each method is a use case, local work only. */
 export function createAgent(site: Site, closer: Closer, perform: MirrorAgent['perform']): MirrorAgent {
   return {
     probe: async () => ({ nowMs: site.clock.now(), term: await fencedTo(site), behind: behindHere(site) }),
     sees: ({ site: other }) => sees(site, other),
-    tend: () => tend(site),
+    tend: () => tendToEnd(site),
     stage: (request) => stageHere(site, request),
     replicate: (request) => takeDecisions(site, request),
     settle: async ({ ids }) => ({ behind: await putSettled(site, ids) }),
@@ -41,6 +43,15 @@ export function createAgent(site: Site, closer: Closer, perform: MirrorAgent['pe
     takeOver: ({ entry }) => decideAnew(site, entry),
     perform,
   };
+}
+
+/** A stream takes tens of seconds until it is there: nobody waits for that, a workflow goes on. */
+async function tendToEnd(site: Site): Promise<void> {
+  await tend(site);
+  if (site.registry.local.every(({ replica }) => replica.state === 'ready')) return;
+  const name = `${PROVISION}${site.newId()}`;
+  const run = site.run({ workflow: 'provisioning', context: {}, name, unless: PROVISION });
+  site.ports.later(run.catch(() => undefined));
 }
 
 async function sees(site: Site, other: string): Promise<boolean> {

@@ -2,11 +2,13 @@ import { openReconciliation, tellReconciliation } from './reconcile.js';
 import type { Site } from './site.js';
 import type { Reconciling } from './steps.js';
 
+const RETURN = 'return-';
+
 /**
  * A site that finds itself out of sync comes back: it fences itself to the serving term, cleans itself of what it alone
  * decided, joins, copies what it lacks, and is in sync when it lacks nothing.
  *
- * @returns whether it is in sync now
+ * @returns whether it is in sync now: where workflows are run elsewhere, it is later
  */
 export async function returnSite(site: Site): Promise<boolean> {
   const route = await site.routes.refresh();
@@ -28,10 +30,20 @@ export async function startReconciliation(site: Site, streams?: readonly string[
     return { id };
   }
   const work = reconcile(site, { id, incident: id, returning: false, ...(streams ? { streams } : {}) });
-  site.ports.later(work.catch(() => undefined));
+  // Its last step has told so already, but where it could not be started.
+  const failed = (error: unknown) =>
+    tellReconciliation(site, id, { status: 'failed', problem: error instanceof Error ? error.message : String(error) });
+  site.ports.later(work.catch(failed));
   return { id };
 }
 
 function reconcile(site: Site, { streams, ...from }: Reconciling): Promise<void> {
-  return site.run('reconciliation', { ...from, ...(streams ? { streams: [...streams] } : {}) });
+  const context = { ...from, ...(streams ? { streams: [...streams] } : {}) };
+  const { incident, returning } = from;
+  // A second return would begin the joining anew, and end the first.
+  return site.run({
+    workflow: 'reconciliation',
+    context,
+    ...(returning ? { name: `${RETURN}${incident}`, unless: RETURN } : { name: incident }),
+  });
 }

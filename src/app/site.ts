@@ -12,7 +12,7 @@ import type { Peers } from '../ports/mirror-agent.js';
 import type { Streams } from '../ports/streams.js';
 import type { Tables } from '../ports/tables.js';
 import type { Consumers } from '../ports/consumers.js';
-import type { Context, Perform, WorkflowName, Workflows } from '../ports/workflows.js';
+import type { Perform, Run, Workflows } from '../ports/workflows.js';
 import { Registry } from './registry.js';
 import { Routes } from './routes.js';
 
@@ -125,8 +125,8 @@ export class Site {
   }
 
   /** Runs a workflow of this site, see `Workflows.run`. */
-  run(workflow: WorkflowName, context: Context): Promise<void> {
-    return this.ports.workflows.run(workflow, context, this.#perform);
+  run(run: Run): Promise<void> {
+    return this.ports.workflows.run(run, this.#perform);
   }
 
   note(what: string, facts: Readonly<Record<string, unknown>> = {}): void {

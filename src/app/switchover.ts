@@ -64,7 +64,8 @@ export async function switchStream(site: Site, stream: string, to: string, why: 
 
 /** What the request that met a failure does at once is done once more, and to its end, by whoever comes along. */
 export function completeLater(site: Site, { id }: Incident): void {
-  site.ports.later(site.run('switchover', { incident: id }).catch(() => undefined));
+  const run = site.run({ workflow: 'switchover', context: { incident: id }, name: id });
+  site.ports.later(run.catch(() => undefined));
 }
 
 /** Streams that are read where they lag behind, or at a site that does not answer. */

@@ -1,4 +1,4 @@
-import { type SiteClients, lambdaClient, siteClients } from '../adapters/aws/clients.js';
+import { type SiteClients, lambdaClient, siteClients, stepFunctionsClient } from '../adapters/aws/clients.js';
 import type { AwsConfig } from '../adapters/aws/config.js';
 import { DynamoControlStore } from '../adapters/aws/dynamo-control.js';
 import { DynamoTables } from '../adapters/aws/dynamo-tables.js';
@@ -9,9 +9,11 @@ import { controlTableName, functionName, siteTableName } from '../adapters/aws/n
 import { createObserver } from '../adapters/aws/observer.js';
 import { type AgentTimeouts, type Exchange, agentHandler } from '../adapters/aws/remote-agent.js';
 import type { RetryLimits } from '../adapters/aws/retry.js';
+import { stepFunctionsWorkflows } from '../adapters/aws/step-functions.js';
 import { SiteNode } from '../app/node.js';
 import { NO_CONSUMERS } from '../ports/consumers.js';
 import { localWorkflows } from '../workflows/local.js';
+import type { Workflows } from '../ports/workflows.js';
 import { type Options, type OptionsInput, optionsSchema } from '../core/options.js';
 import type { Clock, Observer, Random } from '../ports/environment.js';
 import { LONGEST_POLL_MS } from '../ports/mirror-agent.js';
@@ -34,6 +36,7 @@ const AWS_OPTIONS: OptionsInput = {
 
 /** What one call of a site's own services may take, milliseconds. Each is tried again a few times. */
 const CALL_LIMITS = { tablesMs: 1500, streamsMs: 3000 };
+const WORKFLOWS_MS = 3000;
 /** What a process remembers of the route, the streams and their backlogs is looked up again when it is older. */
 const FRESH_MS = 5000;
 
@@ -70,13 +73,20 @@ export async function openAwsSite(config: AwsConfig, overrides: AwsOverrides = {
   return site;
 }
 
+interface Around {
+  readonly region: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly retry?: RetryLimits;
+}
+
 class OpenSite implements AwsSite {
   readonly node: SiteNode;
   readonly answer: AwsSite['answer'];
   readonly #clock: Clock;
   readonly #stopping = new AbortController();
   readonly #running = new Set<Promise<unknown>>();
-  readonly #clients: SiteClients[] = [];
+  readonly #clients: { destroy(): void }[] = [];
   readonly #freshMs: number;
   #freshAtMs: number;
 
@@ -105,7 +115,7 @@ class OpenSite implements AwsSite {
         overrides.exchangeWith ?? this.#invoking(config, options, overrides),
         timeoutsOf(options),
       ),
-      workflows: localWorkflows({ clock, random, stopping: this.#stopping.signal }),
+      workflows: this.#workflows(config, { region, ...common }, overrides),
       consumers: NO_CONSUMERS,
       clock,
       random,
@@ -121,6 +131,15 @@ class OpenSite implements AwsSite {
     const clients = clientsFor?.(region) ?? siteClients(reach, CALL_LIMITS);
     this.#clients.push(clients);
     return clients;
+  }
+
+  #workflows({ stateMachines }: AwsConfig, around: Around, { endpoint }: AwsOverrides): Workflows {
+    const { region, ...common } = around;
+    if (stateMachines === undefined) return localWorkflows({ ...common, stopping: this.#stopping.signal });
+    const reach = { region, ...(endpoint === undefined ? {} : { endpoint }) };
+    const client = stepFunctionsClient(reach, WORKFLOWS_MS);
+    this.#clients.push(client);
+    return stepFunctionsWorkflows({ ...common, client, arnOf: (workflow) => stateMachines + workflow });
   }
 
   #invoking(config: AwsConfig, options: Options, { endpoint }: AwsOverrides): (site: string) => Exchange {

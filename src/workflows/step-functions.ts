@@ -1,5 +1,19 @@
 import type { Choice, Each, Retry, State, Task, Workflow } from './declaration.js';
 
+/** What the call of a function itself may meet, before or instead of its answer: steps may be repeated. */
+const CALL_FAILED = {
+  ErrorEquals: [
+    'Lambda.ServiceException',
+    'Lambda.AWSLambdaException',
+    'Lambda.SdkClientException',
+    'Lambda.TooManyRequestsException',
+  ],
+  MaxAttempts: 6,
+  IntervalSeconds: 2,
+  BackoffRate: 2,
+  JitterStrategy: 'FULL',
+};
+
 /**
  * A workflow in Amazon States Language. A step is a call of one function, which gets `{step, context, item?}` and answers
  * what the step answers; its errors have the names by which retries know them.
@@ -39,7 +53,7 @@ function call({ step, timeoutSeconds, retry }: Task | Each, functionArn: string,
     Resource: functionArn,
     Parameters: { step, ...input },
     TimeoutSeconds: timeoutSeconds,
-    ...(retry ? { Retry: [retrying(retry)] } : {}),
+    Retry: [...(retry ? [retrying(retry)] : []), CALL_FAILED],
   };
 }
 

@@ -12,6 +12,7 @@ import {
   streamPrefix,
 } from '../../src/adapters/aws/names.js';
 import { FUNCTION_DESIGNS } from '../../lib/functions.js';
+import { WORKFLOWS } from '../../src/workflows/index.js';
 import { deployment, EAST_WEST, newApp, ofType, type Resource, type Template, templatesOf, textOf } from './support.js';
 
 const SITES = ['east', 'west'] as const;
@@ -174,13 +175,55 @@ describe('functions', () => {
   });
 });
 
+describe('workflows', () => {
+  const machines = (site: string) => ofType(at(site), 'AWS::StepFunctions::StateMachine');
+  interface Machine {
+    readonly States: Readonly<
+      Record<string, { Resource?: string; Parameters?: { step: string }; TimeoutSeconds?: number }>
+    >;
+  }
+
+  test.each(SITES)('%s: each is a state machine, named as the functions expect, logged and traced', (site) => {
+    const names = machines(site).map(({ Properties }) => Properties['StateMachineName'] as string);
+    const { stateMachines } = configOf(at(site), 'api', site) as { stateMachines: string };
+    const arn = (name: string) =>
+      `arn:\${AWS::Partition}:states:\${AWS::Region}:\${AWS::AccountId}:stateMachine:${name}`;
+    const region = site === 'east' ? 'us-east-1' : 'us-west-2';
+    expect(names.map((name) => arn(name).replace('${AWS::Region}', region)).sort()).toEqual(
+      Object.keys(WORKFLOWS)
+        .map((workflow) => stateMachines + workflow)
+        .sort(),
+    );
+    for (const { Properties } of machines(site)) {
+      expect(Properties['TracingConfiguration']).toEqual({ Enabled: true });
+      expect(Properties['LoggingConfiguration']).toMatchObject({ Level: 'ALL', IncludeExecutionData: false });
+    }
+  });
+
+  test('their steps are calls of one function, each with a time-out; nothing else is called', () => {
+    for (const { Properties } of machines('west')) {
+      const { States } = JSON.parse(textOf(Properties['DefinitionString'], at('west'))) as Machine;
+      const calls = Object.values(States).filter(({ Resource }) => Resource !== undefined);
+      expect(calls.length).toBeGreaterThan(0);
+      for (const { Resource, TimeoutSeconds } of calls) {
+        expect(Resource).toMatch(/^\$\{workflowstepFunction\w+\.Arn\}$/);
+        expect(TimeoutSeconds).toBeLessThanOrEqual(FUNCTION_DESIGNS['workflow-step'].timeoutSeconds);
+      }
+    }
+    const invoked = allStatements().filter(({ role }) => role === 'Workflows');
+    expect(
+      [...new Set(invoked.flatMap(({ statement }) => statement.Action))].filter((it) => it.startsWith('lambda')),
+    ).toEqual(['lambda:InvokeFunction']);
+  });
+});
+
 describe('rights', () => {
   test('actions on data name what they are about', () => {
     for (const { statement, where } of allStatements()) {
       const actions = [statement.Action].flat();
       const resources = [statement.Resource].flat().map((resource) => textOf(resource, at(where)));
       for (const action of actions) expect(action).toMatch(/^[a-z]+:[A-Za-z]+$/);
-      if (actions.every((action) => action.startsWith('xray:Put'))) continue;
+      if (actions.every((action) => action.startsWith('xray:') || action.startsWith('logs:'))) continue;
       for (const resource of resources)
         expect([actions, resource]).toEqual([actions, expect.stringMatching(narrow(where))]);
     }
@@ -206,7 +249,7 @@ describe('rights', () => {
         .filter(({ statement }) => [statement.Action].flat().includes(action))
         .map(({ role }) => role);
     expect(may('dynamodb:DeleteTable')).toEqual([]);
-    expect([...new Set(may('kinesis:DeleteStream'))].sort()).toEqual(['health', 'workflow-step']);
+    expect([...new Set(may('kinesis:DeleteStream'))].sort()).toEqual(['workflow-step']);
     expect([...new Set(may('dynamodb:GetRecords'))]).toEqual(['backfill']);
   });
 
@@ -218,7 +261,7 @@ describe('rights', () => {
     const needed = called.flatMap((name) => NEEDS[name] ?? [name]);
     const allowed = allStatements()
       .flatMap(({ statement }) => statement.Action)
-      .filter((action) => /^(dynamodb|kinesis|lambda):/.test(action) && !LOG_ACTIONS.includes(action));
+      .filter((action) => /^(dynamodb|kinesis|lambda|states):/.test(action) && !LOG_ACTIONS.includes(action));
     expect([...new Set(allowed.map((action) => action.split(':')[1]))].sort()).toEqual([...new Set(needed)].sort());
   });
 
@@ -300,7 +343,7 @@ test('docs/COST.md counts what the example has', () => {
     shards: streams.reduce((sum, { Properties }) => sum + Number(Properties['ShardCount']), 0),
     extendedShards: streams.filter(({ Properties }) => Properties['RetentionPeriodHours'] > 24).length,
     alarms: count('AWS::CloudWatch::Alarm'),
-  }).toEqual({ replicas: 5, shards: 7, extendedShards: 1, alarms: 47 });
+  }).toEqual({ replicas: 5, shards: 7, extendedShards: 1, alarms: 53 });
 });
 
 describe('data', () => {
@@ -374,12 +417,12 @@ interface Statement {
   readonly Resource: unknown;
 }
 
-/** Every statement of every function's policy. */
+/** Every statement of the policies of every function, and of the workflows. */
 function allStatements(): readonly { statement: Statement; where: string; role: string }[] {
   return SITES.flatMap((where) =>
     ofType(at(where), 'AWS::IAM::Policy').flatMap(({ Properties }) => {
-      const role =
-        FUNCTIONS.find((name) => String(Properties['PolicyName']).startsWith(name.replaceAll('-', ''))) ?? '';
+      const name = String(Properties['PolicyName']);
+      const role = [...FUNCTIONS, 'Workflows'].find((it) => name.startsWith(it.replaceAll('-', ''))) ?? '';
       expect(role).not.toBe('');
       return (Properties['PolicyDocument'].Statement as Statement[]).map((statement) => ({ statement, where, role }));
     }),
@@ -389,7 +432,7 @@ function allStatements(): readonly { statement: Statement; where: string; role: 
 /** A star stands only behind the prefix of this site's streams, or for the name of a table's stream of changes. */
 function narrow(site: string): RegExp {
   const arn = `arn:\\$\\{AWS::Partition\\}:[a-z]+:[a-z0-9-]+:\\$\\{AWS::AccountId\\}:`;
-  const named = '[a-z]+[:/][^*]+';
+  const named = '[a-zA-Z]+[:/][^*]+';
   const starred = `stream/orders-${site}-\\*|table/orders-${site}/stream/\\*`;
   return new RegExp(`^(\\$\\{[A-Za-z0-9.]+\\}|${arn}(${named}|${starred}))$`);
 }

@@ -1,6 +1,7 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { LambdaClient } from '@aws-sdk/client-lambda';
+import { SFNClient } from '@aws-sdk/client-sfn';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 
 /** Where a site's services are reached. */
@@ -55,6 +56,9 @@ export function siteClients(reach: Reach, { tablesMs, streamsMs }: CallLimits): 
     },
   };
 }
+
+export const stepFunctionsClient = (reach: Reach, timeoutMs: number): SFNClient =>
+  new SFNClient(configuration(reach, timeoutMs));
 
 /** Calls functions of another site; how long each call may take is said with it. */
 export const lambdaClient = (reach: Reach, longestMs: number): LambdaClient =>

@@ -7,6 +7,7 @@ import { PortThrottled, PortUnavailable } from '../../ports/failures.js';
 export type Failure = 'throttled' | 'unknown' | 'refused';
 
 const THROTTLED: ReadonlySet<string> = new Set([
+  'ExecutionLimitExceeded',
   'KMSThrottlingException',
   'LimitExceededException',
   'ProvisionedThroughputExceededException',
@@ -27,6 +28,8 @@ const NOT_WORKING: ReadonlySet<string> = new Set([
   'InvalidSignatureException',
   'RequestExpired',
   'ResourceNotFoundException',
+  'StateMachineDeleting',
+  'StateMachineDoesNotExist',
   'TableNotFoundException',
   'UnrecognizedClientException',
 ]);

@@ -1,3 +1,5 @@
+import type { WorkflowName } from '../../ports/workflows.js';
+
 /**
  * The names of everything that a deployment has on AWS. They follow from the deployment's and the site's name alone, so
  * that a stack in one region can grant rights on what another region's stack makes without waiting for it.
@@ -16,9 +18,6 @@ export const FUNCTIONS = [
 ] as const;
 export type FunctionRole = (typeof FUNCTIONS)[number];
 
-/** The state machines of a site. */
-export type Workflow = 'switchover' | 'reconciliation' | 'provisioning';
-
 /** What a deployment may be called: it stands in front of every name, and function names have 64 characters. */
 export const DEPLOYMENT_NAME = /^[a-z][a-z0-9-]{0,15}$/;
 
@@ -34,7 +33,7 @@ export const STATUS_INDEX = 'by-status';
 export const functionName = (deployment: string, site: string, role: FunctionRole): string =>
   `${deployment}-${site}-${role}`;
 
-export const stateMachineName = (deployment: string, site: string, workflow: Workflow): string =>
+export const stateMachineName = (deployment: string, site: string, workflow: WorkflowName): string =>
   `${deployment}-${site}-${workflow}`;
 
 /** Every physical stream of a site starts with it (`physicalNameOf` in core/ids.ts): rights are granted on the prefix. */
