@@ -102,9 +102,9 @@ function renderStreams(streams: readonly StreamAnswer[], { width, style }: Termi
   if (streams.length === 0) return ['There is no stream yet: lockstep streams create NAME'];
   return renderTable(
     [{ title: 'STREAM' }, { title: 'ACTIVE' }, { title: 'SHARDS', align: 'right' }, { title: 'MIRRORS' }],
-    streams.map(({ name, active, shards, mirrors }) => [
+    streams.map(({ name, active, status, shards, mirrors }) => [
       plain(name),
-      active,
+      status === 'in-sync' ? active : `${active} ${status}`,
       String(shards.length),
       mirrors.map(({ site, status }) => `${site} ${status}`).join(', '),
     ]),
@@ -117,7 +117,7 @@ function renderStream(stream: StreamAnswer, { width, style }: Terminal): string[
   const { ordering, failback, retentionHours, conflict } = stream.policy;
   const facts: [string, string][] = [
     ['stream', style.bold(plain(stream.name))],
-    ['active at', stream.active],
+    ['active at', `${stream.active}, ${stream.status}`],
     ['shards', stream.shards.join(' ')],
     ['ordering', ordering ?? 'arrival'],
     ['conflicts', `${conflict?.policy ?? 'last-write-wins'} by ${conflict?.by ?? 'commit'} time`],

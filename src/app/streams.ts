@@ -9,11 +9,21 @@ import { DEFAULT_POLICY, type Replica, type StreamDefinition, mergePolicy } from
 import type { Site } from './site.js';
 import { activateStream } from './switchover.js';
 
-/** How long creating a stream waits for its first replica; after that it goes on by itself. */
-const CREATION_WAIT_MS = 60_000;
+/**
+ * How long creating a stream waits for its replicas: no client is to run out of patience, and creating takes Kinesis tens
+ * of seconds. After that it goes on by itself.
+ */
+const CREATION_WAIT_MS = 6000;
 const CREATION_POLL_MS = 50;
+/** Kinesis describes streams but a few times a second for a whole account. */
+const MAX_CREATION_POLL_MS = 800;
 
-/** Creates a stream, or changes its policy. At home. @throws LockstepError InvalidRequest */
+/**
+ * Creates a stream, or changes its policy. At home. Where its replicas take long it answers before they are there, with
+ * status `creating`; what is committed meanwhile waits in the log.
+ *
+ * @throws LockstepError InvalidRequest
+ */
 export async function putStream(site: Site, name: string, policy: StreamPolicy): Promise<StreamAnswer> {
   const most = site.ports.deployment.sites.length - 1;
   if ((policy.mirrors?.count ?? 0) > most) {
@@ -25,7 +35,7 @@ export async function putStream(site: Site, name: string, policy: StreamPolicy):
   const definition = await site.registry.change(name, (before) => define(site, name, before, policy));
   await activateStream(site, name);
   if (definition.policy.mirrors.create === 'now') ensureMirrors(site, [name]);
-  await Promise.all([waitUntilReady(site, name), tendMirrors(site, definition)]);
+  await waitUntilReady(site, name, tendMirrors(site, definition));
   await site.registry.refresh();
   return describeStream(site, name);
 }
@@ -138,13 +148,22 @@ export async function ensureActive(site: Site): Promise<void> {
 const oldestKeptMs = (site: Site, { createdAtMs }: StreamDefinition): number =>
   Math.max(createdAtMs, site.clock.now() - site.options.logRetentionMs);
 
-async function waitUntilReady(site: Site, name: string): Promise<void> {
+/** Waits for the replica here and for the other sites' answers, but not for ever. */
+async function waitUntilReady(site: Site, name: string, tended: Promise<void>): Promise<void> {
+  const others = { areTended: false };
+  site.ports.later(tended.then(() => void (others.areTended = true)));
+  const isReady = (): boolean => site.registry.localReplica(name)?.state !== 'creating';
   const deadlineMs = site.clock.now() + CREATION_WAIT_MS;
-  for (;;) {
-    await provisionLocal(site);
-    if (site.registry.localReplica(name)?.state !== 'creating' || site.clock.now() >= deadlineMs) return;
-    if (site.ports.stopping?.aborted) return;
-    await site.clock.sleep(CREATION_POLL_MS);
+  // What else has changed, its shards perhaps, is brought about as well.
+  await provisionLocal(site);
+  for (
+    let pauseMs = CREATION_POLL_MS;
+    !isReady() || !others.areTended;
+    pauseMs = Math.min(2 * pauseMs, MAX_CREATION_POLL_MS)
+  ) {
+    if (site.clock.now() >= deadlineMs || site.ports.stopping?.aborted === true) return;
+    await site.clock.sleep(pauseMs);
+    if (!isReady()) await provisionLocal(site);
   }
 }
 
@@ -163,10 +182,12 @@ function answerFor(site: Site, name: string): StreamAnswer {
   const definition = site.registry.known(name);
   const route = site.routes.known;
   const active = route.active[name] ?? route.home;
+  const replica = definition?.replicas[active];
   return {
     name,
     active,
-    shards: definition?.replicas[active]?.shards.map((shard) => shard.shardId) ?? [],
+    status: replica ? statusOf(site, name, active, replica) : 'creating',
+    shards: replica?.shards.map((shard) => shard.shardId) ?? [],
     mirrors: definition ? mirrorsOf(site, definition) : [],
     policy: definition?.policy ?? {},
   };

@@ -204,6 +204,8 @@ export interface StreamPolicy {
 export interface StreamAnswer {
   readonly name: string;
   readonly active: string;
+  /** Of the active replica: `creating` as long as its records wait in the log. */
+  readonly status: MirrorStatus;
   readonly shards: readonly string[];
   readonly mirrors: readonly MirrorStreamMetadata[];
   readonly policy: StreamPolicy;

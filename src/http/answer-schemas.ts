@@ -20,6 +20,8 @@ export const problem = named(
     .describe('RFC 9457'),
 );
 
+const mirrorStatus = z.enum(['pooled', 'creating', 'joining', 'in-sync', 'behind', 'failed', 'reconciling', 'retired']);
+
 const mirror = named(
   'MirrorStreamMetadata',
   z.strictObject({
@@ -28,7 +30,7 @@ const mirror = named(
     physicalName: z.string(),
     shards: z.array(z.string()),
     replicationFactor: whole,
-    status: z.enum(['pooled', 'creating', 'joining', 'in-sync', 'behind', 'failed', 'reconciling', 'retired']),
+    status: mirrorStatus,
     completeFrom: z.string().describe('From when on it holds every committed event'),
   }),
 );
@@ -116,6 +118,7 @@ export const stream = named(
   z.strictObject({
     name: streamName,
     active: siteName,
+    status: mirrorStatus,
     shards: z.array(z.string()),
     mirrors: z.array(mirror),
     policy: streamPolicy,

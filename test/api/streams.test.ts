@@ -26,6 +26,7 @@ describe('streams', () => {
       {
         name: 'orders',
         active: 'east',
+        status: 'in-sync',
         shards: [expect.any(String)],
         mirrors: [
           {

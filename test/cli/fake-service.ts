@@ -67,7 +67,7 @@ export class FakeDeployment {
       status: 'in-sync' as const,
       completeFrom: NOW,
     };
-    const stream = { name, active: 'east', shards, mirrors: [mirror], policy };
+    const stream = { name, active: 'east', status: 'in-sync' as const, shards, mirrors: [mirror], policy };
     this.streams.set(name, stream);
     return stream;
   }

@@ -148,6 +148,34 @@ describe('streams', () => {
     await expectRest(world, { committed: ['T1', 'T2'] });
   });
 
+  it('creating: a stream that takes long is answered for while it is made, and takes commits', async () => {
+    const world = await openWorld({ streams: {}, creationMs: 60_000 });
+    const { service } = world.node('east');
+    const startedAt = world.clock.now();
+    const put = await world.run(service.putStream('orders', { shards: 2 }));
+    // API Gateway waits for 29 s, a client for 10.
+    expect(world.clock.now() - startedAt).toBeLessThan(9_000);
+    expect(put).toMatchObject({ status: 'creating', shards: [], mirrors: [{ site: 'west', status: 'creating' }] });
+    expect(await world.commit('east', 'T1')).toMatchObject({ status: 'committed', replicas: 2 });
+    await world.clock.advance(60_000);
+    await world.settle();
+    // Asked once more, as a client does that got no answer.
+    expect(await world.run(service.putStream('orders', { shards: 2 }))).toMatchObject({
+      status: 'in-sync',
+      shards: [expect.any(String), expect.any(String)],
+      mirrors: [{ site: 'west', status: 'in-sync' }],
+    });
+    for (const site of ['east', 'west']) expect(await arrivals(world, site)).toEqual(['T1']);
+    await expectRest(world, { committed: ['T1'] });
+  });
+
+  it('creating: nor does it wait for a site that does not answer', async () => {
+    const world = await openWorld({ streams: {} });
+    world.hooks.hold({ by: 'east', port: 'peers', to: 'west', method: 'tend' });
+    const put = await world.run(world.node('east').service.putStream('orders', {}));
+    expect(put).toMatchObject({ status: 'in-sync', mirrors: [{ site: 'west', status: 'creating' }] });
+  });
+
   it('throttled: a reader is told so, not that something broke', async () => {
     const world = await openWorld();
     await world.commit('east', 'T1');

@@ -23,6 +23,8 @@ export interface WorldOptions {
   /** Streams to begin with. @default {orders: a replica at every site} */
   readonly streams?: Readonly<Record<string, StreamPolicy>>;
   readonly roundTripMs?: number;
+  /** How long a new stream takes until it is active, milliseconds. @default 0 */
+  readonly creationMs?: number;
   readonly options?: OptionsInput;
   readonly seed?: number;
 }
@@ -53,7 +55,7 @@ export class World {
     this.#seed = seed;
   }
 
-  async open({ streams, roundTripMs = 0, options }: WorldOptions): Promise<void> {
+  async open({ streams, roundTripMs = 0, creationMs = 0, options }: WorldOptions): Promise<void> {
     const catchRaw = <K extends keyof RawPorts>(kind: K, site: string, port: RawPorts[K]): RawPorts[K] => {
       this.#raw.set(site, { ...(this.#raw.get(site) as RawPorts), [kind]: port });
       return this.#hooked(kind, site, port);
@@ -64,6 +66,7 @@ export class World {
       random: seededRandom(this.#seed),
       background: false,
       roundTripMs,
+      creationMs,
       options: { ...OPTIONS, ...options },
       storeOf: (name) => {
         const store = new MemoryStore();

@@ -35,6 +35,7 @@ const mirror: MirrorStreamMetadata = {
 export const stream: StreamAnswer = {
   name: 'orders',
   active: 'east',
+  status: 'in-sync',
   shards: ['shard-0'],
   mirrors: [mirror],
   policy: { shards: 1, mirrors: { count: 1, create: 'now' }, ordering: 'arrival' },
