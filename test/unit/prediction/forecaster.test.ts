@@ -107,7 +107,7 @@ describe('a forecaster', () => {
 
   it('follows a change of what comes', () => {
     const forecaster = taught(200);
-    for (let n = 0; n < 60; n += 1)
+    for (let n = 200; n < 260; n += 1)
       forecaster.learn(order(n, {}, { stream: 'parcels', type: 'collected', data: { of: n } }));
     const next = firstStep(forecaster.foresee(after(order(260), 1)));
     expect(next).toMatchObject({ stream: 'parcels', type: 'collected' });
