@@ -2,12 +2,13 @@ import { type Entry, isDecided } from '../core/entry.js';
 import { sumOf } from '../core/plan.js';
 import { PortThrottled } from '../ports/failures.js';
 import type { LogLine, MarkedEntry, MirrorAgent, OpenTransaction } from '../ports/mirror-agent.js';
+import { announceHere } from './candidates.js';
 import { behindHere, closeHere, type Closer } from './close.js';
 import { digestsHere, linesHere } from './digests.js';
 import { fencedTo } from './guards.js';
-import { openEntryOf, readEntries, readMarked, readTransaction } from './log.js';
+import { firstFree, openEntryOf, readEntries, readMarked, readTransaction } from './log.js';
 import { type Mark, markPk, readMark } from '../core/items.js';
-import type { PreparedEvent } from '../core/event.js';
+import type { EventContent } from '../core/event.js';
 import { tend } from './provision.js';
 import { putSettled, takeDecisions } from './replicate.js';
 import type { Site } from './site.js';
@@ -27,6 +28,7 @@ export function createAgent(site: Site, closer: Closer, perform: MirrorAgent['pe
     sees: ({ site: other }) => sees(site, other),
     tend: () => tendToEnd(site),
     stage: (request) => stageHere(site, request),
+    announce: (request) => announceHere(site, request),
     replicate: (request) => takeDecisions(site, request),
     settle: async ({ ids }) => ({ behind: await putSettled(site, ids) }),
     close: (request) => closeHere(site, request),
@@ -78,7 +80,7 @@ function upToSize(marked: readonly MarkedEntry[]): readonly MarkedEntry[] {
   });
 }
 
-const bytesOf = (events: readonly PreparedEvent[]): number =>
+const bytesOf = (events: readonly EventContent[]): number =>
   events.reduce((sum, event) => sum + (event.data ?? event.dataBase64 ?? '').length, 0);
 
 /** Marks in a page of pending decisions or of open transactions. */
@@ -129,8 +131,9 @@ async function stagingsHere(
   for (const { id } of page.marks.filter((mark) => mark.state === 'open')) {
     const state = await readTransaction(site, id);
     if (!state.entry || isDecided(state.entry)) continue;
-    open.push({ entry: openEntryOf(state.entry), next: state.next, events: state.staged });
-    bytes += bytesOf(state.staged);
+    const { staged: events, candidates } = state;
+    open.push({ entry: openEntryOf(state.entry), next: firstFree(state), events, candidates });
+    bytes += bytesOf([...events, ...candidates]);
     if (bytes > MAX_ANSWER_BYTES) return { open, next: page.behind(id) };
   }
   return { open, ...(page.next === undefined ? {} : { next: page.next }) };

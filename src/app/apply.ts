@@ -1,6 +1,6 @@
 import { LockstepError } from '../core/errors.js';
 import type { DecidedEntry } from '../core/entry.js';
-import type { DecidedEvent } from '../core/event.js';
+import { withoutData } from '../core/event.js';
 import { clearMark } from '../core/plan.js';
 import { type Route, followersOf } from '../core/route.js';
 import type { Write } from '../core/table.js';
@@ -185,7 +185,7 @@ async function replicateTo(
   const joining = route.joining[follower] !== undefined;
   const agent = site.peers.agent(follower);
   // A joining site has not been sent every staging: it gets everything whole.
-  let entries = tasks.map(({ entry, staged }) => (staged && !joining ? withoutData(entry) : entry));
+  let entries = tasks.map(({ entry, staged }) => (staged && !joining ? byDigest(entry) : entry));
   const lagging = new Set<string>();
   try {
     for (let round = 0; round < 3; round += 1) {
@@ -209,12 +209,7 @@ async function replicateTo(
 
 const isLogged = (outcome: ReplicateOutcome | undefined): boolean => outcome?.kind === 'logged';
 
-function withoutData(entry: DecidedEntry): DecidedEntry {
-  return {
-    ...entry,
-    events: entry.events.map(({ data: _data, dataBase64: _bytes, ...event }): DecidedEvent => event),
-  };
-}
+const byDigest = (entry: DecidedEntry): DecidedEntry => ({ ...entry, events: entry.events.map(withoutData) });
 
 // ------------------------------------------------------------------------------------------------------------- put
 

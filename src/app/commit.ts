@@ -1,7 +1,8 @@
 import type { CommitAnswer } from '../core/api.js';
 import { type DecidedEntry, isDecided } from '../core/entry.js';
 import { LockstepError } from '../core/errors.js';
-import { checkTransactionSize } from '../core/event.js';
+import type { Candidate } from '../core/candidate.js';
+import { type PreparedEvent, checkTransactionSize } from '../core/event.js';
 import type { StagedEvent } from '../core/items.js';
 import { digestsOf, sameDigests, waitsForMirrors } from '../core/plan.js';
 import { expire } from './abort.js';
@@ -70,8 +71,12 @@ async function decide(
 /**
  * The staged events that the client names, in its order. A home of this term has answered each write that it holds: none
  * of them may be left out. From an earlier term, unanswered ones can be left over; they are not the client's.
+ *
+ * A write that a lost home answered because this site had foreseen it may not have been told here. The client names its
+ * digest, and the candidate has the content; where the client had said more than that, the event is missing.
  */
-function named(site: Site, id: string, state: TransactionState, digests: readonly string[]): readonly StagedEvent[] {
+function named(site: Site, id: string, state: TransactionState, digests: readonly string[]): readonly PreparedEvent[] {
+  const foreseen = new Map(state.candidates.filter(({ isEnveloped }) => !isEnveloped).map((it) => [it.digest, it]));
   const waiting = new Map<string, StagedEvent[]>();
   for (const event of state.staged) {
     const same = waiting.get(event.digest);
@@ -80,7 +85,7 @@ function named(site: Site, id: string, state: TransactionState, digests: readonl
   }
   const missing: number[] = [];
   const events = digests.flatMap((digest, number) => {
-    const event = waiting.get(digest)?.shift();
+    const event = waiting.get(digest)?.shift() ?? contentOf(foreseen.get(digest));
     if (!event) missing.push(number);
     return event ?? [];
   });
@@ -100,4 +105,10 @@ function named(site: Site, id: string, state: TransactionState, digests: readonl
     );
   }
   return events;
+}
+
+function contentOf(candidate: Candidate | undefined): PreparedEvent | undefined {
+  if (!candidate) return undefined;
+  const { isEnveloped: _isEnveloped, below: _below, ...event } = candidate;
+  return event;
 }

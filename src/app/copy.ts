@@ -4,6 +4,7 @@ import { NEW_OR_OPEN, checkTerm, guardCopyOf, logWrites, raiseVersions, sumOf } 
 import { type Timestamp, timestamp } from '../core/timestamp.js';
 import type { LogLine, MarkedEntry, MirrorAgent } from '../ports/mirror-agent.js';
 import { ConditionFailed, WriteConflict } from '../ports/tables.js';
+import { keepCandidates } from './candidates.js';
 import { digestsHere, linesHere } from './digests.js';
 import { fetchEntries } from './fetch.js';
 import { fencedTo } from './guards.js';
@@ -120,8 +121,11 @@ async function copyStagings(site: Site, other: MirrorAgent, term: number): Promi
   let after: string | undefined;
   do {
     const page = await other.stagings(after === undefined ? {} : { after });
-    for (const { entry, next, events } of page.open) {
-      if (entry.replication === 'eager') await stageHere(site, { term, entry, next, events });
+    for (const { entry, next, events, candidates } of page.open) {
+      if (entry.replication !== 'eager') continue;
+      await stageHere(site, { term, entry, next, events });
+      // Of what home foresaw as a follower, another home may have answered writes that nobody was told of.
+      if (candidates.length > 0) await keepCandidates(site, term, entry, candidates);
     }
     after = page.next;
   } while (after !== undefined);

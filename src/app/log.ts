@@ -4,6 +4,8 @@ import {
   type StagedEvent,
   type VersionItem,
   STAGING_PREFIXES,
+  announcementsAmong,
+  candidatesAmong,
   chunkKeys,
   decodeEntry,
   encodeDecided,
@@ -16,6 +18,7 @@ import {
   transactionPk,
   versionKey,
 } from '../core/items.js';
+import type { Announcement, Candidate } from '../core/candidate.js';
 import { checkTerm } from '../core/plan.js';
 import type { EncodedEntry } from '../core/items.js';
 import type { Item, Row } from '../core/table.js';
@@ -31,7 +34,15 @@ export interface TransactionState {
   readonly staged: readonly StagedEvent[];
   /** Numbers given so far. */
   readonly next: number;
+  /** What this site foresaw of it, as a follower. */
+  readonly candidates: readonly Candidate[];
+  /** What followers have announced that they foresee of it. */
+  readonly announced: readonly Announcement[];
 }
+
+/** The first number that may still be given here: below it, another home may have given some to foreseen writes. */
+export const firstFree = ({ next, candidates }: TransactionState): number =>
+  candidates.reduce((free, { below }) => Math.max(free, below), next);
 
 export async function readTransaction(site: Site, id: string): Promise<TransactionState> {
   const rows: Row[] = [];
@@ -44,7 +55,8 @@ export async function readTransaction(site: Site, id: string): Promise<Transacti
   const entryItem = rows.find((row) => row.key.sk === 'entry')?.item;
   const staged = stagedAmong(id, rows);
   const next = Number(entryItem?.['next'] ?? staged.length);
-  return entryItem ? { entry: await decodeWhole(site, id, entryItem), staged, next } : { staged, next };
+  const state = { staged, next, candidates: candidatesAmong(rows), announced: announcementsAmong(rows) };
+  return entryItem ? { entry: await decodeWhole(site, id, entryItem), ...state } : state;
 }
 
 export async function decodeWhole(site: Site, id: string, item: Item): Promise<Entry> {

@@ -1,6 +1,6 @@
 import type { DecidedEntry } from '../core/entry.js';
-import { type DecidedEvent, isHeld, partName } from '../core/event.js';
-import { type StagedEvent, entryKey } from '../core/items.js';
+import { type DecidedEvent, type EventContent, bodyOf, isHeld, partName } from '../core/event.js';
+import { entryKey } from '../core/items.js';
 import { NEW_OR_OPEN, checkTerm, followOn, guardCopyOf, logWrites, raiseVersions, sumOf } from '../core/plan.js';
 import { type Write, bytesAtMost } from '../core/table.js';
 import type { ReplicateAnswer, ReplicateOutcome, ReplicateRequest } from '../ports/mirror-agent.js';
@@ -28,7 +28,7 @@ export async function takeDecisions(site: Site, request: ReplicateRequest): Prom
   for (const entry of request.entries) {
     // Of a decision that was refused here the transaction may go on: under another home.
     const isTaken = outcomes.get(entry.id)?.kind === 'logged';
-    if (isTaken && entry.events.some(isHeld)) site.ports.later(dropStagings(site, entry.id));
+    if (isTaken && mayBeStaged(request, entry)) site.ports.later(dropStagings(site, entry.id));
   }
   return {
     outcomes: request.entries.map((entry) => outcomes.get(entry.id) ?? { kind: 'conflict' }),
@@ -36,6 +36,10 @@ export async function takeDecisions(site: Site, request: ReplicateRequest): Prom
     nowMs: site.clock.now(),
   };
 }
+
+/** A one-shot commit leaves nothing to look for; what was begun may have been staged, or foreseen, before. */
+const mayBeStaged = ({ joining }: ReplicateRequest, { status, events }: DecidedEntry): boolean =>
+  joining || status === 'aborted' || events.some(isHeld);
 
 /** The home of these decisions tells that all logs have them: their records may be put here. */
 export async function putSettled(site: Site, ids: readonly string[]): Promise<readonly string[]> {
@@ -61,19 +65,17 @@ async function fillHeld(
   const state = await readTransaction(site, entry.id);
   // Decided here before: what the log holds is what is asked for again.
   if (state.entry && isDecided(state.entry)) return { ...entry, events: state.entry.events };
-  const byDigest = new Map<string, StagedEvent>(state.staged.map((staged) => [staged.digest, staged]));
+  const byDigest = new Map<string, EventContent>();
+  for (const one of [...state.candidates, ...state.staged]) byDigest.set(one.digest, one);
   const missing: number[] = [];
   const events = entry.events.map((event): DecidedEvent => {
     if (!isHeld(event)) return event;
-    const staged = byDigest.get(event.digest);
-    if (!staged) missing.push(event.number);
-    return { ...event, ...(staged?.data === undefined ? {} : { data: staged.data }), ...bytesOf(staged) };
+    const content = byDigest.get(event.digest);
+    if (!content) missing.push(event.number);
+    return content ? { ...event, ...bodyOf(content) } : event;
   });
   return missing.length > 0 ? { missing } : { ...entry, events };
 }
-
-const bytesOf = (staged: StagedEvent | undefined): Pick<DecidedEvent, 'dataBase64'> =>
-  staged?.dataBase64 === undefined ? {} : { dataBase64: staged.dataBase64 };
 
 /** One conditional transaction for as many as go together; those that do not hold are told apart and left out. */
 async function logDecisions(

@@ -9,6 +9,7 @@ import type { ControlStore } from '../ports/control-store.js';
 import { PortThrottled } from '../ports/failures.js';
 import type { Clock, Observer, Random } from '../ports/environment.js';
 import type { Peers } from '../ports/mirror-agent.js';
+import type { Predictor } from '../ports/predictor.js';
 import type { Streams } from '../ports/streams.js';
 import type { Tables } from '../ports/tables.js';
 import type { Consumers } from '../ports/consumers.js';
@@ -47,6 +48,13 @@ export interface SitePorts {
   readonly observer: Observer;
   /** Takes work whose end the request need not wait for: tracked when embedded, awaited before a Lambda answers. */
   readonly later: (work: Promise<unknown>) => void;
+  /**
+   * Takes what tells a site which foreseen event was written: off the client's path, as soon as may be. Where the process
+   * may end with the request, whoever follows the log does it, and this does nothing.
+   */
+  readonly confirm: (work: () => Promise<unknown>) => void;
+  /** Foresees events; without it nothing is foreseen, and everything works. */
+  readonly predictor?: Predictor;
   /** Ends long polls when the process is to end. */
   readonly stopping?: AbortSignal;
 }

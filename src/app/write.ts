@@ -1,7 +1,8 @@
 import type { EventIn, WriteAnswer } from '../core/api.js';
 import { type OpenEntry, isDecided, refusalFor } from '../core/entry.js';
 import { LockstepError } from '../core/errors.js';
-import { type PreparedEvent, checkTransactionSize, prepareEvent } from '../core/event.js';
+import { foreseenAt } from '../core/candidate.js';
+import { type PreparedEvent, checkTransactionSize, prepareEvent, withoutData } from '../core/event.js';
 import { type StagedEvent, clientKey, encodeOpen, encodeStaged, entryKey } from '../core/items.js';
 import { checkStagingGuard, guardCopyOf, waitsForMirrors } from '../core/plan.js';
 import { type Route, followersOf } from '../core/route.js';
@@ -12,7 +13,7 @@ import { unknownTransaction } from './commit-queue.js';
 import { expire } from './abort.js';
 import { seeApplied } from './apply.js';
 import { leaveSite } from './leave.js';
-import { type TransactionState, openEntryOf, readTransaction } from './log.js';
+import { type TransactionState, firstFree, openEntryOf, readTransaction } from './log.js';
 import { atServingHome } from './serving.js';
 import { type Site, siteTarget } from './site.js';
 
@@ -32,7 +33,7 @@ export async function write(
   const events = request.events.map(prepareEvent);
   const staged = await atServingHome(site, (route) => stageOnce(site, route, id, events, requestId));
   return {
-    events: staged.map(({ number, stream, digest }) => ({ number, stream, digest, foreseen: [] })),
+    events: staged.map(({ number, stream, digest, foreseen = [] }) => ({ number, stream, digest, foreseen })),
   };
 }
 
@@ -45,15 +46,16 @@ async function stageOnce(
 ): Promise<readonly StagedEvent[]> {
   const state = await readTransaction(site, id);
   const entry = await openEntry(site, id, state);
-  const { staged, fresh } = give(state, events, route.term, requestId);
+  const isEager = waitsForMirrors(entry.replication);
+  const { staged, fresh } = give(state, events, route, requestId, isEager);
   checkWrite(site, entry, state, events, fresh);
-  const next = state.next + fresh.length;
+  const next = firstFree(state) + fresh.length;
   // A retry stages again at the other sites: the first time may have ended between the two. And it checks the guard
   // again: which sites these are is only certain when home still demands no newer route.
   const [here, there] = await Promise.allSettled([
     stageHere(site, route, entry, state.next, next, fresh),
     // An event that one request names twice is one item.
-    waitsForMirrors(entry.replication) ? stageEverywhere(site, route, entry, next, [...new Set(staged)]) : undefined,
+    isEager ? stageEverywhere(site, route, entry, next, [...new Set(staged)], fresh) : undefined,
   ]);
   if (here.status === 'rejected') throw here.reason;
   if (there.status === 'rejected') throw there.reason;
@@ -70,12 +72,13 @@ async function openEntry(site: Site, id: string, state: TransactionState): Promi
   return openEntryOf(state.entry);
 }
 
-/** Numbers for the events, known ones those they have. */
+/** Numbers for the events, known ones those they have; and for new ones, which followers hold them already. */
 function give(
   state: TransactionState,
   events: readonly PreparedEvent[],
-  term: number,
+  route: Route,
   requestId: string,
+  isEager: boolean,
 ): { readonly staged: readonly StagedEvent[]; readonly fresh: readonly StagedEvent[] } {
   const known = new Map(state.staged.flatMap((event) => (event.id === undefined ? [] : [[event.id, event] as const])));
   const repeated = new Map(state.staged.map((event) => [event.request, event]));
@@ -87,8 +90,15 @@ function give(
       if (before.digest === event.digest && before.expectedVersion === event.expectedVersion) return before;
       throw new LockstepError('IdempotencyMismatch', `event id ${event.id} was written with other content`);
     }
-    const number = state.next + fresh.length;
-    const given: StagedEvent = { ...event, number, term, request };
+    const number = firstFree(state) + fresh.length;
+    const foreseen = isEager ? foreseenAt(route, state.announced, event, number) : [];
+    const given: StagedEvent = {
+      ...event,
+      number,
+      term: route.term,
+      request,
+      ...(foreseen.length > 0 ? { foreseen } : {}),
+    };
     fresh.push(given);
     if (event.id !== undefined) known.set(event.id, given);
     return given;
@@ -180,22 +190,32 @@ function stagedWrites(id: string, event: StagedEvent, maxItemBytes: number): rea
   return [...items, ...named].map(({ key, item }) => ({ kind: 'put', key, item }));
 }
 
-/** A write that returned is staged at every in-sync site: whoever does not take it is left, as for a decision. */
+/**
+ * A write that returned is staged at every in-sync site: whoever does not take it is left, as for a decision. A site that
+ * has foreseen all of it is not waited for. It gets what the client said beside the content, without the content.
+ *
+ * @param fresh those written for the first time: a repeated write rests on no candidate
+ */
 async function stageEverywhere(
   site: Site,
   route: Route,
   entry: OpenEntry,
   next: number,
   events: readonly StagedEvent[],
+  fresh: readonly StagedEvent[],
 ): Promise<void> {
   let current = route;
-  const done = new Set<string>();
+  const held = (follower: string) => (event: StagedEvent) =>
+    fresh.includes(event) && event.foreseen?.includes(follower) === true;
+  const done = new Set(followersOf(route).filter((follower) => events.every(held(follower))));
+  if (done.size > 0) site.ports.confirm(() => confirmForeseen(site, route, entry, next, events, [...done]));
   for (let attempt = 0; attempt < site.options.applyAttempts; attempt += 1) {
     const waiting = followersOf(current).filter((follower) => !done.has(follower));
     if (waiting.length === 0) return;
     await Promise.all(
       waiting.map(async (follower) => {
-        if (await stageAt(site, current, follower, entry, next, events)) done.add(follower);
+        const lacking = events.map((event) => (held(follower)(event) ? withoutData(event) : event));
+        if (await stageAt(site, current, follower, entry, next, lacking)) done.add(follower);
         else await leaveSite(site, follower);
       }),
     );
@@ -204,6 +224,19 @@ async function stageEverywhere(
   }
   if (followersOf(current).every((follower) => done.has(follower)) && current.term === route.term) return;
   throw new LockstepError('Unavailable', 'not staged at every site in sync; write it again with the same id');
+}
+
+/** Tells sites that hold these events which numbers and envelopes they have. */
+export async function confirmForeseen(
+  site: Site,
+  route: Route,
+  entry: OpenEntry,
+  next: number,
+  events: readonly StagedEvent[],
+  followers: readonly string[],
+): Promise<void> {
+  const bare = events.map(withoutData);
+  await Promise.all(followers.map((follower) => stageAt(site, route, follower, entry, next, bare)));
 }
 
 async function stageAt(

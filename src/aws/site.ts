@@ -121,6 +121,8 @@ class OpenSite implements AwsSite {
       random,
       observer: overrides.observer ?? createObserver(deployment, name),
       later: (work) => this.#track(work),
+      // An answer is sent when a function ends: what it left for later would be waited for. The follower of the log does it.
+      confirm: () => undefined,
       stopping: this.#stopping.signal,
     });
     this.answer = agentHandler(this.node.agent);

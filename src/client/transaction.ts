@@ -27,8 +27,10 @@ export interface Transaction {
 /** Events of one call of `write`, sent together and sent again together. */
 interface Batch {
   readonly events: readonly (EventIn & { readonly id: string })[];
-  /** As answered last. */
+  /** As answered first: sent again to another home it may get later numbers, and keeps its place all the same. */
   written?: readonly Written[];
+  /** That of the beginning in which it was answered so. */
+  generation?: number;
 }
 
 /** A transaction is begun or completed anew at most so often: each time a site was lost with what it held. */
@@ -131,7 +133,7 @@ export class OpenTransaction implements Transaction {
       if (events.length !== batch.events.length) {
         throw new LockstepError('Unavailable', 'The answer to a write does not fit it: try again with the same id');
       }
-      batch.written = events;
+      if (batch.generation !== generation) Object.assign(batch, { written: events, generation });
       // Bounded: generations are, by MAX_RECOVERIES.
       if (generation === this.#generation) return;
     }
@@ -167,21 +169,28 @@ export class OpenTransaction implements Transaction {
     await this.begin();
     for (const batch of known) {
       const { events } = await this.#call((site) => site.write(this.id, { events: batch.events }));
-      batch.written = events;
+      Object.assign(batch, { written: events, generation: this.#generation });
     }
   }
 
+  /** What is missing is told by its place among the digests that the commit named. */
   async #sendAgain(error: LockstepError): Promise<void> {
-    const missing = new Set(Array.isArray(error.extras['missing']) ? (error.extras['missing'] as unknown[]) : []);
+    const places = new Set(Array.isArray(error.extras['missing']) ? (error.extras['missing'] as unknown[]) : []);
+    const missing = new Set(this.#inOrder().flatMap(({ number }, place) => (places.has(place) ? [number] : [])));
     const lacking = this.#batches.filter((batch) => batch.written?.some(({ number }) => missing.has(number)));
     if (lacking.length === 0) throw error;
     for (const batch of lacking) await this.#send(batch);
   }
 
   #digests(): string[] {
-    const byNumber = new Map<number, string>();
-    for (const { written = [] } of this.#batches) for (const each of written) byNumber.set(each.number, each.digest);
-    return [...byNumber].sort(([a], [b]) => a - b).map(([, digest]) => digest);
+    return this.#inOrder().map(({ digest }) => digest);
+  }
+
+  /** By number, each once: a write that is named twice is one. */
+  #inOrder(): readonly Written[] {
+    const byNumber = new Map<number, Written>();
+    for (const { written = [] } of this.#batches) for (const each of written) byNumber.set(each.number, each);
+    return [...byNumber.values()].sort((a, b) => a.number - b.number);
   }
 
   #call<T>(request: (site: SiteApi) => Promise<T>): Promise<T> {

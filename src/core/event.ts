@@ -48,6 +48,8 @@ export interface DecidedEvent extends PreparedEvent {
   readonly after?: Predecessor;
   /** Counts, per home site, the decisions on (stream, key): kept for streams whose policy asks for it. */
   readonly vector?: Readonly<Record<string, number>>;
+  /** Sites that held it as an announced candidate when it was written: what became of predictions is counted by it. */
+  readonly foreseen?: readonly string[];
 }
 
 /**
@@ -150,4 +152,20 @@ export function partName(stream: string, key: string): string {
 /** An event without its data: whoever gets it holds it staged, under the same digest. */
 export function isHeld(event: PreparedEvent): boolean {
   return event.data === undefined && event.dataBase64 === undefined;
+}
+
+/** The same without its data. */
+export function withoutData<T extends PreparedEvent>(event: T): Omit<T, 'data' | 'dataBase64'> {
+  const { data: _data, dataBase64: _bytes, ...rest } = event;
+  return rest;
+}
+
+/** The data alone, as it stands in an event. */
+export function bodyOf({ data, dataBase64 }: EventContent): Pick<EventContent, 'data' | 'dataBase64'> {
+  return { ...(data === undefined ? {} : { data }), ...(dataBase64 === undefined ? {} : { dataBase64 }) };
+}
+
+/** Whether a client said more of an event than its digest covers. */
+export function isEnveloped({ id, time, expectedVersion }: PreparedEvent): boolean {
+  return id !== undefined || time !== undefined || expectedVersion !== undefined;
 }

@@ -1,7 +1,7 @@
 import type { Entry, DecidedEntry, OpenEntry } from './entry.js';
-import type { DecidedEvent, PreparedEvent } from './event.js';
+import type { Announcement, Candidate } from './candidate.js';
+import { type DecidedEvent, type EventContent, type PreparedEvent, bodyOf, isHeld, partName } from './event.js';
 import { hash } from 'node:crypto';
-import { partName } from './event.js';
 import { remembered } from './remembered.js';
 import { spread } from './ids.js';
 import type { Item, Key, Row } from './table.js';
@@ -16,11 +16,16 @@ import { type Timestamp, clockAt, timestamp } from './timestamp.js';
  *   tx#{id}                event#{number}#{request}  a staged event: racing writes may be given the same number
  *   tx#{id}                part#{number}#{request}#{n}  a share of a staged event that does not fit its item
  *   tx#{id}                client#{id}        which number a client's own id was given
+ *   tx#{id}                held#{number}#{request}  a staged event of which this site had the content already
+ *   tx#{id}                candidate#{digest} an event that this site foresees; on no stream, and no client's yet
+ *   tx#{id}                foreseen#{site}    at home: what that site has announced that it foresees
  *   mark#{bucket}          {id}               the transaction is open, or decided and not yet everywhere
  *   version#{stream}/{key} -                  the last version of the key
  *   backlog#{stream}       {timestamp}/{id}   committed, not yet on this site's replica
  *   replica                {stream}           there is a replica here, or one is about to be filled from the log
  *   closed                 {stream}           how far this site's replica is closed
+ *   candidates             {id}               what the agent here has staged of candidates, until the transaction ends
+ *   predictions            -                  what became of candidates here so far
  *   unmirrored             {stream}           a transaction wanted mirrors of it that could not be made then
  */
 
@@ -37,11 +42,18 @@ const stagedKey = (id: string, number: number, request: string): Key => ({
   pk: transactionPk(id),
   sk: `event#${pad(number)}#${request}`,
 });
+/** Apart from whole ones: told late, it must not take the place of one. */
+const heldKey = (id: string, number: number, request: string): Key => ({
+  pk: transactionPk(id),
+  sk: `held#${pad(number)}#${request}`,
+});
 const partKey = (id: string, number: number, request: string, index: number): Key => ({
   pk: transactionPk(id),
   sk: `part#${pad(number)}#${request}#${pad(index)}`,
 });
 export const clientKey = (id: string, clientId: string): Key => ({ pk: transactionPk(id), sk: `client#${clientId}` });
+export const candidateKey = (id: string, digest: string): Key => ({ pk: transactionPk(id), sk: `candidate#${digest}` });
+export const foreseenKey = (id: string, site: string): Key => ({ pk: transactionPk(id), sk: `foreseen#${site}` });
 export const markPk = (bucket: number): string => `mark#${bucket}`;
 export const markKey = (id: string, buckets: number): Key => ({ pk: markPk(bucketOf(id, buckets)), sk: id });
 export const versionKey = (stream: string, key: string): Key => ({ pk: `version#${partName(stream, key)}`, sk: '-' });
@@ -200,12 +212,14 @@ export interface StagedEvent extends PreparedEvent {
   readonly term: number;
   /** The request that wrote it, and its place there: with it, a request of unknown outcome is repeated without harm. */
   readonly request: string;
+  /** Sites that held it as an announced candidate when it was written. */
+  readonly foreseen?: readonly string[];
 }
 
 /** What may follow a staged event in its items: keys, names, the digest. */
 const STAGED_ROOM = 4096;
 /** In all their sort keys, what begins the names of a transaction's stagings. */
-export const STAGING_PREFIXES = ['client#', 'event#', 'part#'] as const;
+export const STAGING_PREFIXES = ['client#', 'event#', 'part#', 'held#', 'candidate#', 'foreseen#'] as const;
 
 /** The items of a staged event, its own last: where that stands, the parts do. */
 export function encodeStaged(
@@ -214,8 +228,9 @@ export function encodeStaged(
   maxBytes: number,
 ): readonly { readonly key: Key; readonly item: Item }[] {
   const { number, request, digest } = event;
-  const key = stagedKey(id, number, request);
   const text = JSON.stringify(event);
+  if (isHeld(event)) return [{ key: heldKey(id, number, request), item: { digest, event: text } }];
+  const key = stagedKey(id, number, request);
   const room = maxBytes - STAGED_ROOM;
   if (text.length * 3 <= room || Buffer.byteLength(text) <= room) return [{ key, item: { digest, event: text } }];
   const bytes = Buffer.from(text);
@@ -226,8 +241,24 @@ export function encodeStaged(
   return [...parts, { key, item: { digest, number, request, parts: parts.length } }];
 }
 
-/** The staged events among the rows of a transaction; one of which a part is missing was never answered. */
+/**
+ * The staged events among the rows of a transaction, by number; one of which a part is missing was never answered. One
+ * that stands here without its content was foreseen: a candidate here has it.
+ */
 export function stagedAmong(id: string, rows: readonly Row[]): readonly StagedEvent[] {
+  const whole = wholeAmong(id, rows);
+  const held = rows.filter(({ key }) => key.sk.startsWith('held#'));
+  if (held.length === 0) return whole;
+  const known = new Set(whole.map(({ number, request }) => heldKey(id, number, request).sk));
+  const contents = new Map(candidatesAmong(rows).map((candidate) => [candidate.digest, candidate]));
+  const filled = held.flatMap(({ key, item }) => {
+    const content = known.has(key.sk) ? undefined : contents.get(String(item['digest']));
+    return content ? [{ ...(JSON.parse(String(item['event'])) as StagedEvent), ...bodyOf(content) }] : [];
+  });
+  return [...whole, ...filled].sort((a, b) => a.number - b.number);
+}
+
+function wholeAmong(id: string, rows: readonly Row[]): readonly StagedEvent[] {
   const parts = new Map(rows.filter(({ key }) => key.sk.startsWith('part#')).map(({ key, item }) => [key.sk, item]));
   return rows.flatMap(({ key, item }) => {
     if (!key.sk.startsWith('event#')) return [];
@@ -239,6 +270,44 @@ export function stagedAmong(id: string, rows: readonly Row[]): readonly StagedEv
     const whole = bytes.flatMap((part) => part ?? []);
     return whole.length === bytes.length ? [JSON.parse(Buffer.concat(whole).toString()) as StagedEvent] : [];
   });
+}
+
+// ----------------------------------------------------------------------------------------------------- candidates
+
+export function encodeCandidate(id: string, candidate: Candidate): { readonly key: Key; readonly item: Item } {
+  const { digest, isEnveloped, below, ...content } = candidate;
+  return { key: candidateKey(id, digest), item: { digest, isEnveloped, below, event: JSON.stringify(content) } };
+}
+
+export function candidatesAmong(rows: readonly Row[]): readonly Candidate[] {
+  return rows
+    .filter(({ key }) => key.sk.startsWith('candidate#'))
+    .map(({ item }) => ({
+      ...(JSON.parse(String(item['event'])) as EventContent),
+      digest: String(item['digest']),
+      isEnveloped: item['isEnveloped'] === true,
+      below: Number(item['below']),
+    }));
+}
+
+export const announcementItem = ({ epoch, below, bare, enveloped }: Announcement): Item => ({
+  epoch,
+  below,
+  bare: bare.join(','),
+  enveloped: enveloped.join(','),
+});
+
+export function announcementsAmong(rows: readonly Row[]): readonly Announcement[] {
+  const list = (text: unknown): readonly string[] => String(text).split(',').filter(Boolean);
+  return rows
+    .filter(({ key }) => key.sk.startsWith('foreseen#'))
+    .map(({ key, item }) => ({
+      site: key.sk.slice('foreseen#'.length),
+      epoch: Number(item['epoch']),
+      below: Number(item['below']),
+      bare: list(item['bare']),
+      enveloped: list(item['enveloped']),
+    }));
 }
 
 // -------------------------------------------------------------------------------------------------------- version

@@ -220,7 +220,7 @@ export function setBackVersions(entry: DecidedEntry): Write[] {
 }
 
 /** An event to be decided. One that is taken over from another history had a version there, and gets one here. */
-export type ProposedEvent = PreparedEvent & Pick<DecidedEvent, 'version'>;
+export type ProposedEvent = PreparedEvent & Pick<DecidedEvent, 'version' | 'foreseen'>;
 
 /** The events of a proposal with their numbers and versions. */
 export interface Numbered {

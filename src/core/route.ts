@@ -30,6 +30,11 @@ export interface Route {
   readonly active: Readonly<Record<string, string>>;
   /** Every term so far, oldest first. */
   readonly terms: readonly Term[];
+  /**
+   * The epoch with which each site's last joining began; absent for one that has been in sync since the beginning. What a
+   * site said of itself before that epoch was said of what it has cleaned away since.
+   */
+  readonly joined?: Readonly<Record<string, number>>;
   /** Homes deposed by a takeover that is not finished: until it is, each may take home back. */
   readonly deposed: readonly string[];
 }
@@ -90,7 +95,8 @@ export function startJoin(route: Route, site: string): RouteChange {
   if (route.phase !== 'serving') return { refused: 'a takeover is under way' };
   if (route.inSync.includes(site)) return { refused: `${site} is in sync already` };
   if (route.joining[site] !== undefined) return { refused: `${site} is joining already` };
-  return changed(route, { joining: { ...route.joining, [site]: route.epoch + 1 } });
+  const since = { [site]: route.epoch + 1 };
+  return changed(route, { joining: { ...route.joining, ...since }, joined: { ...route.joined, ...since } });
 }
 
 /** The site holds everything: only for the very joining that its copy began with. */

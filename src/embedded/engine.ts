@@ -217,6 +217,7 @@ class Engine implements EmbeddedLockstep {
       random,
       observer,
       later: (work) => this.#loops.track(work),
+      confirm: (work) => this.#loops.track(work()),
       stopping: this.#stopping.signal,
     });
   }

@@ -1,4 +1,5 @@
 import type { Service } from '../core/api.js';
+import type { Announcement, Candidate } from '../core/candidate.js';
 import type { DecidedEntry, OpenEntry } from '../core/entry.js';
 import type { StagedEvent } from '../core/items.js';
 import type { Timestamp } from '../core/timestamp.js';
@@ -22,6 +23,9 @@ export interface MirrorAgent {
 
   /** Keeps uncommitted events, and what begin said, so that the site could go on with the transaction. */
   stage(request: StageRequest): Promise<'staged' | 'stale'>;
+
+  /** Tells home what its follower foresees of open transactions, and holds. */
+  announce(request: AnnounceRequest): Promise<'announced' | 'stale'>;
 
   /** Takes decisions into the log; puts their records too where it is the only follower. */
   replicate(request: ReplicateRequest): Promise<ReplicateAnswer>;
@@ -98,6 +102,7 @@ export const AGENT_CALLS: Readonly<Record<keyof MirrorAgent, AgentCallKind>> = {
   sees: 'quick',
   tend: 'bulk',
   stage: 'quick',
+  announce: 'quick',
   replicate: 'quick',
   settle: 'quick',
   close: 'bulk',
@@ -131,8 +136,17 @@ export interface StageRequest {
   readonly entry: OpenEntry;
   /** How many numbers home has given. */
   readonly next: number;
+  /** Whole; or without their data, where the site holds that as a candidate. */
   readonly events: readonly StagedEvent[];
 }
+
+export interface AnnounceRequest {
+  readonly term: number;
+  readonly of: readonly (Announcement & TransactionRef)[];
+}
+
+/** An open transaction: an id that ended, and was begun anew when the log had forgotten it, is another one. */
+export type TransactionRef = Pick<OpenEntry, 'id' | 'startedAtMs'>;
 
 /** An event that the follower holds as staged goes without its data. */
 export interface ReplicateRequest {
@@ -193,6 +207,8 @@ export interface OpenTransaction {
   readonly entry: OpenEntry;
   readonly next: number;
   readonly events: readonly StagedEvent[];
+  /** What the site foresaw as a follower: a home before it may have counted on it. */
+  readonly candidates: readonly Candidate[];
 }
 
 /** A range of keys on a stream within a time window: `from` exclusive, `to` inclusive; hashes in hexadecimal. */

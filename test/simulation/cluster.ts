@@ -8,7 +8,7 @@ import type { StreamDefinition } from '../../src/app/registry.js';
 import type { SitePorts } from '../../src/app/site.js';
 import type { Fault } from '../../src/core/api.js';
 import { type DecidedEntry, isDecided } from '../../src/core/entry.js';
-import { chunkKeys, decodeEntry, stagedAmong, entryKey, transactionPk } from '../../src/core/items.js';
+import { candidatesAmong, chunkKeys, decodeEntry, stagedAmong, entryKey, transactionPk } from '../../src/core/items.js';
 import type { Route } from '../../src/core/route.js';
 import type { Item, Key } from '../../src/core/table.js';
 import { type EmbeddedLockstep, openEmbedded } from '../../src/embedded/engine.js';
@@ -221,11 +221,11 @@ export class Cluster {
     return entry && isDecided(entry) ? entry : undefined;
   }
 
-  /** Digests of what is staged at a site for one id now. */
+  /** Digests of what a site holds of one open transaction now: as its client's events, or foreseen. */
   async staged(site: string, id: string): Promise<readonly string[]> {
     const tables = new EmbeddedTables(this.#store(site), { namespace: 't' });
     const { rows } = await tables.query({ pk: transactionPk(id) });
-    return stagedAmong(id, rows).map(({ digest }) => digest);
+    return [...stagedAmong(id, rows), ...candidatesAmong(rows)].map(({ digest }) => digest);
   }
 
   #decodedOf(site: string): Decoded {

@@ -1,4 +1,9 @@
+import { keepCandidates, numbersBelow } from '../../src/app/candidates.js';
+import { openEntryOf, readTransaction } from '../../src/app/log.js';
 import type { EventIn } from '../../src/core/api.js';
+import type { Candidate } from '../../src/core/candidate.js';
+import { isDecided } from '../../src/core/entry.js';
+import { isEnveloped, prepareEvent } from '../../src/core/event.js';
 import type { Call, Gate } from './hooks.js';
 import { type World, event } from './world.js';
 
@@ -100,4 +105,50 @@ export const versioned = (data: string, expectedVersion: number, key = 'k'): Eve
 /** Ids in the order in which they arrived on a stream of a site. */
 export async function arrivals(world: World, site: string, stream = 'orders'): Promise<readonly string[]> {
   return (await world.standing(site)).on(stream);
+}
+
+/** The candidates that a site would stage for events like these. */
+export async function candidatesFor(
+  world: World,
+  site: string,
+  id: string,
+  events: readonly EventIn[],
+): Promise<readonly Candidate[]> {
+  const state = await world.run(readTransaction(world.node(site).site, id));
+  const below = numbersBelow(state);
+  return events.map((given) => {
+    const { id: _id, time: _time, expectedVersion: _version, ...content } = prepareEvent(given);
+    return { ...content, below, isEnveloped: isEnveloped(prepareEvent(given)) };
+  });
+}
+
+/** A follower stages these as candidates. @returns what it announces of them, with the epoch that it knew before */
+export async function stageForeseen(world: World, by: string, id: string, ...events: readonly EventIn[]) {
+  const { site } = await world.coordinator(by);
+  const { term, epoch } = site.routes.known;
+  const { entry } = await world.run(readTransaction(site, id));
+  if (!entry || isDecided(entry)) throw new Error(`${by} knows of no open transaction ${id}`);
+  const candidates = await candidatesFor(world, site.name, id, events);
+  const stands = await world.run(keepCandidates(site, term, openEntryOf(entry), candidates));
+  const digests = (enveloped: boolean) =>
+    candidates.filter((one) => one.isEnveloped === enveloped).map(({ digest }) => digest);
+  const { startedAtMs } = entry;
+  const said = {
+    site: site.name,
+    epoch,
+    below: candidates[0]?.below ?? 0,
+    bare: digests(false),
+    enveloped: digests(true),
+  };
+  return {
+    stands,
+    announce: (to = site.routes.known.home) =>
+      world.run(site.peers.agent(to).announce({ term, of: [{ ...said, id, startedAtMs }] })),
+  };
+}
+
+/** A follower foresees these, and home knows. */
+export async function foresee(world: World, site: string, id: string, ...events: readonly EventIn[]): Promise<void> {
+  const { announce } = await stageForeseen(world, site, id, ...events);
+  await announce();
 }

@@ -3,12 +3,14 @@ import type { MemoryStore } from '../../src/adapters/embedded/memory-store.js';
 import { EmbeddedStreams } from '../../src/adapters/embedded/streams.js';
 import { fromPrimaryBytes } from '../../src/adapters/embedded/table-keys.js';
 import type { VirtualClock } from '../../src/adapters/embedded/virtual-clock.js';
+import type { Candidate } from '../../src/core/candidate.js';
 import { type DecidedEntry, type Entry, isDecided } from '../../src/core/entry.js';
 import {
   type Guard,
   type Mark,
   type StagedEvent,
   type VersionItem,
+  candidatesAmong,
   chunkKeys,
   decodeEntry,
   readGuard,
@@ -17,7 +19,7 @@ import {
   stagedAmong,
 } from '../../src/core/items.js';
 import { type DecodedRecord, decodeRecord } from '../../src/core/record.js';
-import type { Item } from '../../src/core/table.js';
+import type { Item, Row } from '../../src/core/table.js';
 
 export type StandingPart = Extract<DecodedRecord, { kind: 'part' }>;
 
@@ -27,6 +29,8 @@ export interface Standing {
   readonly entries: ReadonlyMap<string, Entry>;
   readonly marks: ReadonlyMap<string, Mark>;
   readonly staged: ReadonlyMap<string, readonly StagedEvent[]>;
+  /** What this site foresees, by transaction: on no stream, and nobody's event. */
+  readonly candidates: ReadonlyMap<string, readonly Candidate[]>;
   /** By `stream/key`. */
   readonly versions: ReadonlyMap<string, VersionItem>;
   /** Ids in the order in which they wait, by stream. */
@@ -80,14 +84,18 @@ interface StoredRow {
   readonly item: Item;
 }
 
-function stagedOf(rows: readonly StoredRow[]): ReadonlyMap<string, readonly StagedEvent[]> {
+/** What is found among the rows of each transaction, by its id. */
+function amongRows<T>(
+  rows: readonly StoredRow[],
+  find: (id: string, rows: readonly Row[]) => readonly T[],
+): ReadonlyMap<string, readonly T[]> {
   const byId = grouped(
     rows,
     ({ pk }) => pk.slice(3),
     ({ pk, sk, item }) => ({ key: { pk, sk }, item }),
   );
-  const staged = [...byId].map(([id, all]) => [id, stagedAmong(id, all)] as const);
-  return new Map(staged.filter(([, events]) => events.length > 0));
+  const found = [...byId].map(([id, all]) => [id, find(id, all)] as const);
+  return new Map(found.filter(([, events]) => events.length > 0));
 }
 
 export async function standingAt(
@@ -108,7 +116,8 @@ export async function standingAt(
     guards: under('guard#').map(({ item }) => readGuard(item)),
     entries,
     marks: new Map(under('mark#').map(({ sk, item }) => [sk, readMark(sk, item)])),
-    staged: stagedOf(under('tx#')),
+    staged: amongRows(under('tx#'), stagedAmong),
+    candidates: amongRows(under('tx#'), (_id, all) => candidatesAmong(all)),
     versions: new Map(under('version#').map(({ pk, item }) => [pk.slice('version#'.length), readVersion(item)])),
     backlog: grouped(
       under('backlog#'),

@@ -84,7 +84,9 @@ const chunksOf = (entry: DecidedEntry): Write[] => encoded(entry).chunks.map((ch
 
 function* changes(state: State, name: string, change: RouteChange, { maxEpoch }: Bounds): Generator<Step> {
   if ('refused' in change || change.route.epoch > maxEpoch) return;
-  yield { name, state: { ...state, route: change.route } };
+  // When a site joined last is asked for candidates only, which are not explored.
+  const { joined: _joined, ...route } = change.route;
+  yield { name, state: { ...state, route } };
 }
 
 const standing = (items: Items) => () => versionAt(items)?.version ?? 0;
