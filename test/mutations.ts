@@ -184,7 +184,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'versionBack',
     file: 'src/app/overrule.ts',
-    from: '    ...setBackVersions(entry),\n',
+    from: '    ...setBackVersions(entry, before),\n',
     to: '',
   },
   {
@@ -451,26 +451,26 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'unclean: taken over',
     file: 'src/app/diverged.ts',
-    from: '      if (!met.wins) continue;\n',
-    to: '      if (!met.wins || site.copied >= 0) continue;\n',
+    from: "      if (met.choice !== 'waiting') continue;\n",
+    to: "      if (met.choice !== 'waiting' || site.copied >= 0) continue;\n",
   },
   {
     name: 'unclean: names the old decision',
-    file: 'src/app/diverged.ts',
+    file: 'src/app/decide-anew.ts',
     from: '      takenFrom: entry.at,\n',
     to: '',
   },
   {
     name: 'unclean: conflicts are recorded',
-    file: 'src/app/diverged.ts',
-    from: '  for (const { stream, key, other, by } of met) {',
-    to: '  for (const { stream, key, other, by } of met.slice(99)) {',
+    file: 'src/app/conflicts.ts',
+    from: 'for (const [index, meeting] of meetings.entries()) {',
+    to: 'for (const [index, meeting] of meetings.slice(99).entries()) {',
   },
   {
     name: 'unclean: by commit',
     file: 'src/core/conflict.ts',
-    from: 'return aMs === bMs ? a.id > b.id : aMs > bMs;',
-    to: 'return aMs === bMs ? a.id > b.id : aMs < bMs;',
+    from: 'waiting.id > standing.id : mine > theirs',
+    to: 'waiting.id > standing.id : mine < theirs',
     unseen: 'either side may win, so long as the other one is listed',
   },
   {
@@ -526,14 +526,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'unclean: what home refuses is recorded',
     file: 'src/app/diverged.ts',
-    from: '      else outcome.conflicts.push(...(await recordRefused(site, home, entry)));\n',
-    to: '      else if (site.copied < 0) outcome.conflicts.push(...(await recordRefused(site, home, entry)));\n',
+    from: '      else outcome.conflicts.push(...(await refusedThere(site, home, entry)));\n',
+    to: '      else if (site.copied < 0) outcome.conflicts.push(...(await refusedThere(site, home, entry)));\n',
   },
   {
     name: 'unclean: each conflict once',
     file: 'src/core/conflict.ts',
-    from: 'const [first, second] = [`${a.id}@${a.at}`, `${b.id}@${b.at}`].sort();',
-    to: 'const [first, second] = [`${a.id}@${a.at}`, `${b.id}@${b.at}@${Math.random()}`].sort();',
+    from: '${waiting.id}@${waiting.at}`, ',
+    to: '${waiting.id}@${waiting.at}@${Math.random()}`, ',
   },
   {
     name: 'refused on sight only by home',
@@ -655,5 +655,47 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/app/copy.ts',
     from: '      if (candidates.length > 0) await keepCandidates',
     to: '      if (candidates.length > 999) await keepCandidates',
+  },
+  {
+    name: 'conflict (whole)',
+    file: 'src/core/conflict.ts',
+    from: "  if (choices.includes('standing')) return 'standing';\n",
+    to: "  if (choices.includes('waiting')) return 'waiting';\n",
+  },
+  {
+    name: 'conflict (first answer)',
+    file: 'src/app/conflicts.ts',
+    from: 'const judgements = known\n',
+    to: 'const judgements = known && site.name.length < 0\n',
+  },
+  {
+    name: 'conflict (one choice)',
+    file: 'src/app/resolve-conflict.ts',
+    from: "if (status === 'resolved' || resolution) {",
+    to: "if (status === 'resolved') {",
+  },
+  {
+    name: 'conflict (names both)',
+    file: 'src/core/items.ts',
+    from: '    ...(resolves === undefined ? {} : { resolves: encodeRefs(resolves) }),\n',
+    to: '',
+  },
+  {
+    name: 'vector (counts)',
+    file: 'src/core/plan.ts',
+    from: 'advanceVector(mergeVectors(stands?.vector ?? {}, vectorThere), home)',
+    to: 'mergeVectors(stands?.vector ?? {}, vectorThere)',
+  },
+  {
+    name: 'vector (what was taken over)',
+    file: 'src/core/plan.ts',
+    from: 'mergeVectors(stands?.vector ?? {}, vectorThere)',
+    to: '(stands?.vector ?? {})',
+  },
+  {
+    name: 'vectorBack',
+    file: 'src/core/plan.ts',
+    from: '...vectorIn(vectorOf(after, stream, key)) }),',
+    to: '}),',
   },
 ];

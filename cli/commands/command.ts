@@ -43,6 +43,8 @@ interface CommonOptions {
 export interface CommandSpec {
   readonly name: string;
   readonly summary: string;
+  /** What its parent does when none is named. */
+  readonly isDefault?: true;
   /** Arguments as commander writes them: `<name>`, `[names...]`, with what they are. */
   readonly args?: readonly (readonly [string, string])[];
   readonly options?: readonly Option[];
@@ -63,7 +65,10 @@ export function addCommand<Options extends object>(
   spec: CommandSpec,
   run: (session: Session, options: Options, args: readonly string[]) => Promise<void>,
 ): Command {
-  const command = parent.command(spec.name).summary(spec.summary).description(`${spec.summary}.`);
+  const command = parent
+    .command(spec.name, { isDefault: spec.isDefault === true })
+    .summary(spec.summary)
+    .description(`${spec.summary}.`);
   for (const [name, description] of spec.args ?? []) command.argument(name, description);
   for (const option of spec.options ?? []) command.addOption(option);
   addCommonOptions(command);

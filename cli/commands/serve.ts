@@ -13,6 +13,7 @@ interface ServeOptions {
   readonly data?: string;
   readonly sites: readonly string[];
   readonly roundTripMs: number;
+  readonly conflictFunction?: Readonly<Record<string, string>>;
 }
 
 export function addServe(program: Command, io: Io): void {
@@ -29,15 +30,19 @@ export function addServe(program: Command, io: Io): void {
           .argParser(siteNames)
           .default(DEFAULT_SITES, DEFAULT_SITES.join(',')),
         new Option('--round-trip-ms <ms>', 'distance between the sites').argParser(wholeNumber(0, 60_000)).default(0),
+        new Option(
+          '--conflict-function <name=module>',
+          'a module whose default export resolves conflicts, for streams with --conflict function:NAME; repeatable',
+        ).argParser(conflictFunction),
       ],
       notes: 'Ctrl-C ends it. With --data everything acknowledged is there again at the next start.',
       examples: ['lockstep serve --data ./lockstep-data', 'lockstep serve --sites east,west,north --round-trip-ms 20'],
     },
-    async (session, { port, data, sites, roundTripMs }) => {
+    async (session, { port, data, sites, roundTripMs, conflictFunction: conflictFunctions = {} }) => {
       // Loads the storage engine, which the other commands do without.
       const { serveEmbedded } = await import('../../src/embedded/index.js');
       const storage = present<{ dataDirectory?: string }>({ dataDirectory: data });
-      const server = await serveEmbedded({ ...storage, sites: [...sites], roundTripMs, port });
+      const server = await serveEmbedded({ ...storage, sites: [...sites], roundTripMs, port, conflictFunctions });
       try {
         if (session.json) {
           session.printJson({ url: server.url, sites, dataDirectory: data ?? null });
@@ -60,6 +65,16 @@ export function portOption(): Option {
   return new Option('--port <n>', 'of 127.0.0.1; 0 picks a free one')
     .argParser(wholeNumber(0, 65_535))
     .default(DEFAULT_PORT);
+}
+
+function conflictFunction(
+  text: string,
+  before: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, string>> {
+  const [, name, module] = /^([A-Za-z][A-Za-z0-9_-]{0,63})=(.+)$/.exec(text) ?? [];
+  if (name === undefined || module === undefined)
+    throw new InvalidArgumentError('NAME=MODULE, such as merge=./merge.mjs.');
+  return { ...before, [name]: module };
 }
 
 function siteNames(text: string): string[] {

@@ -1,5 +1,11 @@
-import { type Command, Option } from 'commander';
-import type { MirrorStreamMetadata, StreamAnswer, StreamPolicy } from '../../src/core/api.js';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type {
+  ConflictPolicy,
+  ConflictRule,
+  MirrorStreamMetadata,
+  StreamAnswer,
+  StreamPolicy,
+} from '../../src/core/api.js';
 import { renderFacts, renderTable } from '../ui/table.js';
 import type { Io, Terminal } from '../ui/terminal.js';
 import { plain } from '../ui/text.js';
@@ -11,7 +17,9 @@ interface PolicyOptions {
   readonly mirrors?: number;
   readonly createMirrors?: 'now' | 'on-begin';
   readonly ordering?: 'arrival' | 'versioned';
-  readonly conflictBy?: 'commit' | 'event' | 'ingest';
+  readonly conflict?: string;
+  readonly conflictBy?: ConflictRule;
+  readonly conflictOtherwise?: 'last-write-wins' | 'manual';
   readonly failback?: 'stay' | 'automatic' | 'manual';
   readonly retentionHours?: number;
 }
@@ -24,7 +32,15 @@ const POLICY_OPTIONS = [
     'on-begin',
   ]),
   new Option('--ordering <order>', 'versioned: every event of it gets a version').choices(['arrival', 'versioned']),
-  new Option('--conflict-by <time>', 'which of two versions wins: the later by this time').choices([
+  new Option(
+    '--conflict <policy>',
+    'which of two versions stays: last-write-wins, version-vector, manual, or function:NAME',
+  ).argParser(conflictPolicyName),
+  new Option('--conflict-otherwise <policy>', 'with version-vector: of two that did not know each other').choices([
+    'last-write-wins',
+    'manual',
+  ]),
+  new Option('--conflict-by <time>', 'with last-write-wins: the later by this time').choices([
     'commit',
     'event',
     'ingest',
@@ -92,11 +108,37 @@ function policyOf(options: PolicyOptions): StreamPolicy {
     shards: options.shards,
     mirrors: Object.keys(mirrors).length === 0 ? undefined : mirrors,
     ordering: options.ordering,
-    conflict: options.conflictBy === undefined ? undefined : { policy: 'last-write-wins', by: options.conflictBy },
+    conflict: conflictOf(options),
     failback: options.failback,
     retentionHours: options.retentionHours,
   });
 }
+
+function conflictPolicyName(text: string): string {
+  if (/^(last-write-wins|version-vector|manual|function:[A-Za-z][A-Za-z0-9_-]{0,63})$/.test(text)) return text;
+  throw new InvalidArgumentError('last-write-wins, version-vector, manual, or function:NAME.');
+}
+
+/** As it is said; what contradicts itself is for the service to refuse. */
+function conflictOf({
+  conflict,
+  conflictBy: by,
+  conflictOtherwise: otherwise,
+}: PolicyOptions): ConflictPolicy | undefined {
+  if (conflict === undefined && by === undefined && otherwise === undefined) return undefined;
+  const [policy = '', name] = (conflict ?? (otherwise ? 'version-vector' : 'last-write-wins')).split(':');
+  const members = { name, by, otherwise };
+  return { policy, ...present<typeof members>(members) } as ConflictPolicy;
+}
+
+function renderConflictPolicy(conflict: ConflictPolicy | undefined): string {
+  const { policy, name, by, otherwise } = { name: '', by: '', otherwise: '', ...(conflict ?? LAST_WRITE_WINS) };
+  return [policy, name && ` ${name}`, otherwise && `, of concurrent ones ${otherwise}`, by && ` by ${by} time`].join(
+    '',
+  );
+}
+
+const LAST_WRITE_WINS: ConflictPolicy = { policy: 'last-write-wins', by: 'commit' };
 
 function renderStreams(streams: readonly StreamAnswer[], { width, style }: Terminal): string[] {
   if (streams.length === 0) return ['There is no stream yet: lockstep streams create NAME'];
@@ -120,7 +162,7 @@ function renderStream(stream: StreamAnswer, { width, style }: Terminal): string[
     ['active at', `${stream.active}, ${stream.status}`],
     ['shards', stream.shards.join(' ')],
     ['ordering', ordering ?? 'arrival'],
-    ['conflicts', `${conflict?.policy ?? 'last-write-wins'} by ${conflict?.by ?? 'commit'} time`],
+    ['conflicts', renderConflictPolicy(conflict)],
     ['failback', failback ?? 'stay'],
     ['kept for', `${retentionHours ?? 24} h`],
   ];

@@ -13,7 +13,7 @@ import { tend } from './provision.js';
 import { putSettled, takeDecisions } from './replicate.js';
 import type { Site } from './site.js';
 import { stageHere } from './stage.js';
-import { decideAnew } from './diverged.js';
+import { decideAnew } from './decide-anew.js';
 import { adoptHere, fenceHere, raiseHere } from './takeover.js';
 
 /** About as much as one answer of a function may hold. */
@@ -42,7 +42,7 @@ export function createAgent(site: Site, closer: Closer, perform: MirrorAgent['pe
     stagings: (request) => stagingsHere(site, request),
     lines: (request) => linesHere(site, request),
     digests: (request) => digestsHere(site, request),
-    takeOver: ({ entry }) => decideAnew(site, entry),
+    takeOver: async ({ entry }) => ((await decideAnew(site, entry)) ? 'taken' : 'refused'),
     perform,
   };
 }

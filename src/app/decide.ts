@@ -1,8 +1,9 @@
-import { type DecidedEntry, type Entry, isDecided, refusalFor } from '../core/entry.js';
+import { type DecidedEntry, type DecisionRef, type Entry, isDecided, refusalFor } from '../core/entry.js';
 import { LockstepError } from '../core/errors.js';
 import { partName } from '../core/event.js';
 import type { VersionItem } from '../core/items.js';
 import {
+  type Keeping,
   type Origin,
   type ProposedEvent,
   checkDecisionGuard,
@@ -41,6 +42,8 @@ export interface Proposal {
   readonly staged?: boolean;
   /** Decided anew after an unclean takeover. */
   readonly takenFrom?: Timestamp;
+  /** The two decisions of a conflict that it ends. */
+  readonly resolves?: readonly DecisionRef[];
 }
 
 /** The decision that stands for an id, ours or an earlier one of the same content; or why there is none. */
@@ -139,6 +142,8 @@ async function decideRound(
   verdicts: Map<Proposal, Verdict>,
 ): Promise<void> {
   const isVersioned = (stream: string) => site.registry.isVersioned(stream);
+  const keepsVectors = (stream: string) => site.registry.keepsVectors(stream);
+  const keeping: Keeping = { isVersioned, keepsVectors, home: site.name };
   const versioned = proposals.filter((proposal) => keepsVersions(proposal.events, isVersioned));
   const versions = await readVersions(
     site,
@@ -148,7 +153,7 @@ async function decideRound(
   const drafts: Draft[] = [];
   const predecessors = new Set<string>();
   for (const proposal of proposals) {
-    const draft = await draftOf(site, route, proposal, isVersioned, current);
+    const draft = await draftOf(site, route, proposal, keeping, current);
     if ('refused' in draft) verdicts.set(proposal, await identityFirst(site, proposal, draft.refused));
     else {
       drafts.push(draft);
@@ -164,13 +169,13 @@ async function draftOf(
   site: Site,
   route: Route,
   proposal: Proposal,
-  isVersioned: (stream: string) => boolean,
+  keeping: Keeping,
   current: (stream: string, key: string) => VersionItem | undefined,
 ): Promise<Draft | { readonly refused: LockstepError }> {
   try {
-    const { events, predecessors } = numberEvents(proposal.events, isVersioned, current);
+    const { events, predecessors } = numberEvents(proposal.events, keeping, current);
     const at = site.nextTimestamp(route.term, latest(...predecessors.map((version) => version.at)));
-    const { id, kind, streams, startedAtMs, expiresAtMs, reason, takenFrom } = proposal;
+    const { id, kind, streams, startedAtMs, expiresAtMs, reason, takenFrom, resolves } = proposal;
     const entry: DecidedEntry = {
       id,
       status: kind === 'commit' ? 'committed' : 'aborted',
@@ -181,6 +186,7 @@ async function draftOf(
       events,
       ...(reason === undefined ? {} : { reason }),
       ...(takenFrom === undefined ? {} : { takenFrom }),
+      ...(resolves === undefined ? {} : { resolves }),
     };
     const encoded = await prepareEntry(site, entry, route.term);
     const writes = logWrites({

@@ -1,19 +1,15 @@
-import type { Conflict, ConflictSide } from '../core/api.js';
-import { conflictId, keysOf, winsOver } from '../core/conflict.js';
+import { type Meeting, keysOf } from '../core/conflict.js';
 import type { DecidedEntry } from '../core/entry.js';
-import { partName, toEventIn } from '../core/event.js';
+import { partName } from '../core/event.js';
 import { generationOf, physicalNameOf } from '../core/ids.js';
 import type { Route } from '../core/route.js';
 import type { Key } from '../core/table.js';
-import { NEVER, type Timestamp, msOf, termOf, toIso } from '../core/timestamp.js';
+import { NEVER, type Timestamp, termOf } from '../core/timestamp.js';
 import type { MirrorAgent } from '../ports/mirror-agent.js';
-import { applyAll } from './apply.js';
+import { recordRefused, settleConflicts } from './conflicts.js';
 import { END } from './copy.js';
-import { decideAll } from './decide.js';
 import { decidedEntries, lineOf } from './digests.js';
 import { fetchEntries } from './fetch.js';
-import { recordConflict } from './incidents.js';
-import { DEFAULT_POLICY } from './registry.js';
 import { type Round, overrule } from './overrule.js';
 import type { Site } from './site.js';
 
@@ -29,7 +25,7 @@ export interface Diverged {
 /**
  * Return after an unclean takeover: what only this site knows was acknowledged, perhaps, and read, perhaps. It is taken
  * over by home as a new decision that names the old, unless the same (stream, key) was changed there too: then the
- * stream's policy says which one wins, and the loser is recorded with both. The old history goes from this log, and
+ * stream's policy says which one stays, and the conflict is recorded with both. The old history goes from this log, and
  * streams that show it are begun anew. Begun again after a crash, it goes on with what is left.
  */
 export async function resolveDiverged(site: Site, round: Round, { terms, home: at }: Route): Promise<Diverged> {
@@ -46,11 +42,11 @@ export async function resolveDiverged(site: Site, round: Round, { terms, home: a
   if (settled < newest.term) {
     for (const entry of alone) {
       if (entry.status === 'aborted') continue;
-      const met = await settle(site, entry, theirs);
+      const met = await settleConflicts(site, entry, metBy(entry, theirs));
       outcome.conflicts.push(...met.conflicts);
-      if (!met.wins) continue;
+      if (met.choice !== 'waiting') continue;
       if ((await home.takeOver({ entry })) === 'taken') outcome.takenOver.push(entry.id);
-      else outcome.conflicts.push(...(await recordRefused(site, home, entry)));
+      else outcome.conflicts.push(...(await refusedThere(site, home, entry)));
     }
     const touched = new Set(alone.flatMap((entry) => entry.streams));
     for (const stream of touched) await beginAnew(site, stream);
@@ -127,63 +123,19 @@ async function lastOf(
   return last;
 }
 
-/** A transaction wins as a whole or not at all: one key lost is all lost. */
-async function settle(
-  site: Site,
-  entry: DecidedEntry,
-  theirs: ReadonlyMap<string, DecidedEntry>,
-): Promise<{ readonly wins: boolean; readonly conflicts: readonly string[] }> {
-  const met = keysOf(entry).flatMap(({ stream, key }) => {
-    const other = theirs.get(partName(stream, key));
+/** What home itself has decided on the keys of an entry. */
+function metBy(entry: DecidedEntry, theirs: ReadonlyMap<string, DecidedEntry>): readonly Omit<Meeting, 'waiting'>[] {
+  return keysOf(entry).flatMap(({ stream, key }) => {
+    const standing = theirs.get(partName(stream, key));
     // The same id, decided anew there by a retry: no conflict, it is that transaction.
-    if (!other || other.id === entry.id) return [];
-    const { by } = site.registry.known(stream)?.policy.conflict ?? DEFAULT_POLICY.conflict;
-    return [{ stream, key, other, by, wins: winsOver(entry, other, stream, key, by) }];
+    return !standing || standing.id === entry.id ? [] : [{ stream, key, standing }];
   });
-  const wins = met.every((one) => one.wins);
-  for (const { stream, key, other, by } of met) {
-    const [winner, loser] = wins ? [entry, other] : [other, entry];
-    await recordConflict(site, {
-      id: conflictId(stream, key, entry, other),
-      stream,
-      key,
-      policy: `last-write-wins by ${by}`,
-      resolvedAt: toIso(site.clock.now()),
-      winner: sideOf(site, winner, winner === entry),
-      loser: sideOf(site, loser, loser === entry),
-    } satisfies Conflict);
-  }
-  return { wins, conflicts: met.map(({ stream, key, other }) => conflictId(stream, key, entry, other)) };
 }
 
 /** Its id was decided otherwise by home, which had known it open, and let it expire: nothing is lost without a trace. */
-async function recordRefused(site: Site, home: MirrorAgent, entry: DecidedEntry): Promise<readonly string[]> {
-  const [standing] = await home.fetch({ ids: [entry.id] });
-  const winner = standing?.entry ?? { ...entry, events: [] };
-  const conflicts = keysOf(entry).map(({ stream, key }) => ({
-    id: conflictId(stream, key, entry, winner),
-    stream,
-    key,
-    policy: 'the decision of home',
-    resolvedAt: toIso(site.clock.now()),
-    winner: sideOf(site, winner, false),
-    loser: sideOf(site, entry, true),
-  }));
-  for (const conflict of conflicts) await recordConflict(site, conflict);
-  return conflicts.map(({ id }) => id);
-}
-
-function sideOf(site: Site, entry: DecidedEntry, isHere: boolean): ConflictSide {
-  return {
-    site: isHere ? site.name : site.routes.known.home,
-    transactionId: entry.id,
-    committedAt: toIso(msOf(entry.at)),
-    events: entry.events.map((event) => ({
-      ...toEventIn(event),
-      number: event.number,
-      ...(event.version === undefined ? {} : { version: event.version }),
-    })),
-  };
+async function refusedThere(site: Site, home: MirrorAgent, entry: DecidedEntry): Promise<readonly string[]> {
+  const [there] = await home.fetch({ ids: [entry.id] });
+  return recordRefused(site, keysOf(entry), entry, there?.entry ?? { ...entry, events: [] });
 }
 
 /** What stands on a Kinesis stream cannot be taken off it: the replica begins again, filled from the log here. */
@@ -207,27 +159,4 @@ async function beginAnew(site: Site, stream: string): Promise<void> {
   site.filled.delete(stream);
   await site.streams.remove(old.physicalName);
   site.note('a replica begins anew', { stream, retired: old.physicalName });
-}
-
-/** At home: the new decision that names the old. Repeated, it is the same one. */
-export async function decideAnew(site: Site, entry: DecidedEntry): Promise<'taken' | 'refused'> {
-  const [verdict] = await decideAll(site, [
-    {
-      id: entry.id,
-      kind: 'commit',
-      origin: { kind: 'one-shot' },
-      // What the client expected was true in the other history.
-      events: entry.events.map(({ expectedVersion: _expected, after: _after, ...event }) => event),
-      streams: entry.streams,
-      startedAtMs: entry.startedAtMs,
-      expiresAtMs: entry.expiresAtMs,
-      takenFrom: entry.at,
-    },
-  ]);
-  if (!verdict || verdict.kind === 'refused') {
-    site.note('not taken over', { id: entry.id, why: verdict?.error.message });
-    return 'refused';
-  }
-  if (verdict.task) await applyAll(site, [verdict.task]);
-  return 'taken';
 }

@@ -32,6 +32,8 @@ const OPERATIONS: readonly (keyof Service)[] = [
   'getReconciliation',
   'listIncidents',
   'listConflicts',
+  'getConflict',
+  'resolveConflict',
   'getPredictions',
   'getHealth',
 ];

@@ -1,4 +1,4 @@
-import type { Conflict, Incident, IncidentKind, Paging } from '../core/api.js';
+import type { Incident, IncidentKind, Paging } from '../core/api.js';
 import { LockstepError } from '../core/errors.js';
 import { toIso } from '../core/timestamp.js';
 import type { Site } from './site.js';
@@ -6,7 +6,6 @@ import type { Site } from './site.js';
 /** What happened and what was done about it: control records, so that they outlive the site they tell of. */
 
 const INCIDENTS = 'incident/';
-const CONFLICTS = 'conflict/';
 const MAX_TIMELINE = 200;
 
 /** Writes an incident that begins now. Its failing to be written never fails what it tells of. */
@@ -71,21 +70,8 @@ export async function listIncidents(
   return { incidents: values as Incident[], ...(cursor === undefined ? {} : { cursor }) };
 }
 
-/** Newest first. */
-export async function listConflicts(
-  site: Site,
-  paging: Paging,
-): Promise<{ readonly conflicts: readonly Conflict[]; readonly cursor?: string }> {
-  const { values, cursor } = await listRecords(site, CONFLICTS, paging);
-  return { conflicts: values as Conflict[], ...(cursor === undefined ? {} : { cursor }) };
-}
-
-/** Each conflict is recorded once: its name says which two decisions met on which key. */
-export async function recordConflict(site: Site, conflict: Conflict): Promise<void> {
-  await site.control.compareAndSet(CONFLICTS + conflict.id, 0, conflict);
-}
-
-async function listRecords(
+/** A page of records, the newest names first. @throws LockstepError InvalidRequest */
+export async function listRecords(
   site: Site,
   prefix: string,
   { limit = 100, cursor }: Paging,

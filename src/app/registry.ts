@@ -1,4 +1,5 @@
 import type { StreamPolicy } from '../core/api.js';
+import { type FullConflictPolicy, fullConflictPolicy } from '../core/conflict.js';
 import { LockstepError } from '../core/errors.js';
 import type { HexRange } from '../core/hash-range.js';
 import type { ControlStore } from '../ports/control-store.js';
@@ -11,7 +12,7 @@ export interface FullPolicy {
   readonly shards: number;
   readonly mirrors: { readonly count: number; readonly create: 'now' | 'on-begin' };
   readonly ordering: 'arrival' | 'versioned';
-  readonly conflict: { readonly policy: 'last-write-wins'; readonly by: 'commit' | 'event' | 'ingest' };
+  readonly conflict: FullConflictPolicy;
   readonly failback: 'stay' | 'automatic' | 'manual';
   readonly retentionHours: number;
 }
@@ -25,13 +26,13 @@ export const DEFAULT_POLICY: FullPolicy = {
   retentionHours: 24,
 };
 
-/** What is left out keeps its value. */
+/** What is left out keeps its value. @throws LockstepError InvalidRequest where it contradicts itself */
 export function mergePolicy(before: FullPolicy, change: StreamPolicy): FullPolicy {
   return {
     shards: change.shards ?? before.shards,
     mirrors: { ...before.mirrors, ...change.mirrors },
     ordering: change.ordering ?? before.ordering,
-    conflict: { ...before.conflict, ...change.conflict },
+    conflict: change.conflict ? fullConflictPolicy(change.conflict, before.conflict) : before.conflict,
     failback: change.failback ?? before.failback,
     retentionHours: change.retentionHours ?? before.retentionHours,
   };
@@ -102,8 +103,13 @@ export class Registry {
     return names.every((name) => this.#known.has(name));
   }
 
+  /** Whether every event of the stream gets a version: asked for, or because its conflicts are told by versions. */
   isVersioned(name: string): boolean {
-    return this.#known.get(name)?.policy.ordering === 'versioned';
+    return this.#known.get(name)?.policy.ordering === 'versioned' || this.keepsVectors(name);
+  }
+
+  keepsVectors(name: string): boolean {
+    return this.#known.get(name)?.policy.conflict.policy === 'version-vector';
   }
 
   /** The streams that have a replica at this site. */

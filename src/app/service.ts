@@ -5,15 +5,18 @@ import type {
   BeginRequest,
   CommitAnswer,
   CommitRequest,
+  Conflict,
   EventIn,
   EventPage,
   HealthAnswer,
   Incident,
+  ListConflicts,
   ListTransactions,
   Paging,
   PredictionsAnswer,
   ReadEvents,
   ReadTransactions,
+  ResolveRequest,
   RouteAnswer,
   Service,
   StreamAnswer,
@@ -34,11 +37,13 @@ import type { CommitQueue } from './commit-queue.js';
 import { confirmHome } from './confirm.js';
 import { describeSites } from './endpoints.js';
 import { healthOf, healthOfAll } from './health.js';
-import { listConflicts, listIncidents } from './incidents.js';
+import { getConflict, listConflicts } from './conflicts.js';
+import { listIncidents } from './incidents.js';
 import { moveHome } from './move-home.js';
 import type { Readers } from './readers.js';
 import { getReconciliation } from './reconcile.js';
 import { startReconciliation } from './reconciliation.js';
+import { resolveConflict } from './resolve-conflict.js';
 import { HomeFails, NotHomeAnyMore } from '../ports/signals.js';
 import { type Site, siteTarget } from './site.js';
 import { describeStream, listStreams, putStream } from './streams.js';
@@ -165,8 +170,16 @@ export class SiteService implements Service {
     return this.#local(() => listIncidents(this.#site, request));
   }
 
-  listConflicts(request: Paging) {
+  listConflicts(request: ListConflicts) {
     return this.#local(() => listConflicts(this.#site, request));
+  }
+
+  getConflict(id: string) {
+    return this.#local(() => getConflict(this.#site, id));
+  }
+
+  resolveConflict(id: string, request: ResolveRequest): Promise<Conflict> {
+    return this.#atHome('resolveConflict', [id, request], () => resolveConflict(this.#site, id, request));
   }
 
   /** No predictor is deployed with this version: nothing is foreseen, and everything works. */
@@ -320,6 +333,7 @@ const HOME_ONLY: ReadonlySet<string> = new Set<keyof Service>([
   'getStream',
   'putStream',
   'switchover',
+  'resolveConflict',
 ]);
 
 function asLockstep(error: unknown): Error {

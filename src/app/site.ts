@@ -5,6 +5,7 @@ import type { Options } from '../core/options.js';
 import { NEVER, type Timestamp, clockOf, msOf, termOf, tick, timestamp } from '../core/timestamp.js';
 import { newId } from '../core/ids.js';
 import type { Write } from '../core/table.js';
+import type { ConflictFunctions } from '../ports/conflict-functions.js';
 import type { ControlStore } from '../ports/control-store.js';
 import { PortThrottled } from '../ports/failures.js';
 import type { Clock, Observer, Random } from '../ports/environment.js';
@@ -43,6 +44,7 @@ export interface SitePorts {
   readonly peers: Peers;
   readonly workflows: Workflows;
   readonly consumers: Consumers;
+  readonly conflictFunctions: ConflictFunctions;
   readonly clock: Clock;
   readonly random: Random;
   readonly observer: Observer;

@@ -32,6 +32,14 @@ export async function putStream(site: Site, name: string, policy: StreamPolicy):
   if ((policy.shards ?? 1) > site.options.maxShards) {
     throw new LockstepError('InvalidRequest', `shards: at most ${site.options.maxShards}`);
   }
+  const { conflict } = policy;
+  if (conflict?.policy === 'function' && !site.ports.conflictFunctions.names.includes(conflict.name)) {
+    const known = site.ports.conflictFunctions.names.join(', ') || 'none';
+    throw new LockstepError(
+      'InvalidRequest',
+      `conflict.name: there is no function ${conflict.name} in the configuration (there: ${known})`,
+    );
+  }
   const definition = await site.registry.change(name, (before) => define(site, name, before, policy));
   await activateStream(site, name);
   if (definition.policy.mirrors.create === 'now') ensureMirrors(site, [name]);

@@ -11,6 +11,7 @@ import { type AgentTimeouts, type Exchange, agentHandler } from '../adapters/aws
 import type { RetryLimits } from '../adapters/aws/retry.js';
 import { stepFunctionsWorkflows } from '../adapters/aws/step-functions.js';
 import { SiteNode } from '../app/node.js';
+import { NO_CONFLICT_FUNCTIONS } from '../ports/conflict-functions.js';
 import { NO_CONSUMERS } from '../ports/consumers.js';
 import { localWorkflows } from '../workflows/local.js';
 import type { Workflows } from '../ports/workflows.js';
@@ -117,6 +118,7 @@ class OpenSite implements AwsSite {
       ),
       workflows: this.#workflows(config, { region, ...common }, overrides),
       consumers: NO_CONSUMERS,
+      conflictFunctions: NO_CONFLICT_FUNCTIONS,
       clock,
       random,
       observer: overrides.observer ?? createObserver(deployment, name),

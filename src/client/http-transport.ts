@@ -103,6 +103,8 @@ function siteApi(send: Sender): SiteApi {
     getReconciliation: (id) => get(`/reconciliations/${segment(id)}`),
     listIncidents: (request) => get(`/incidents${search(request)}`),
     listConflicts: (request) => get(`/conflicts${search(request)}`),
+    getConflict: (id) => get(`/conflicts/${segment(id)}`),
+    resolveConflict: (id, request) => post(`/conflicts/${segment(id)}/resolution`, request),
     getPredictions: () => get('/predictions'),
     // A deployment that is down says so with 503 and is well able to tell how.
     getHealth: () => get('/health', { accept: 503 }),

@@ -10,12 +10,14 @@ import type {
   Fault,
   HealthAnswer,
   Incident,
+  ListConflicts,
   ListTransactions,
   Paging,
   PredictionsAnswer,
   ReadEvents,
   ReadTransactions,
   Reconciliation,
+  ResolveRequest,
   RouteAnswer,
   StreamAnswer,
   StreamPolicy,
@@ -140,8 +142,25 @@ export class PlainClient {
     return this.#call((site) => site.listIncidents(request));
   }
 
-  listConflicts(request: Paging = {}): Promise<{ readonly conflicts: readonly Conflict[]; readonly cursor?: string }> {
+  listConflicts(
+    request: ListConflicts = {},
+  ): Promise<{ readonly conflicts: readonly Conflict[]; readonly cursor?: string }> {
     return this.#call((site) => site.listConflicts(request));
+  }
+
+  /** @throws NotFound */
+  getConflict(id: string): Promise<Conflict> {
+    return this.#call((site) => site.getConflict(id));
+  }
+
+  /**
+   * Resolves an open conflict: what stands stays, what waits is decided anew, or events take the place of both. May be
+   * repeated with the same choice.
+   *
+   * @throws NotFound, ConflictResolved, VersionConflict, IdempotencyMismatch
+   */
+  resolveConflict(id: string, request: ResolveRequest): Promise<Conflict> {
+    return this.#call((site) => site.resolveConflict(id, request));
   }
 
   getPredictions(): Promise<PredictionsAnswer> {

@@ -48,6 +48,8 @@ export interface EventOut {
   readonly clock: string;
   /** The `id` that the client gave. */
   readonly clientid?: string;
+  /** Decisions on this (stream, key) per home site, `east=3,west=1`: on streams whose conflict policy keeps them. */
+  readonly vector?: string;
 }
 
 export type Replication = 'eager' | 'at-commit';
@@ -181,6 +183,21 @@ export interface RouteAnswer {
 
 export type ConflictRule = 'commit' | 'event' | 'ingest';
 
+/** Which of two changes of a (stream, key) stays after an unclean takeover. */
+export type ConflictPolicy =
+  /** The later one, by the time of its commit, the time that its client gave it, or the time at which it arrived. */
+  | { readonly policy: 'last-write-wins'; readonly by?: ConflictRule }
+  /** The one that knew the other; of two that did not, the later one, or an operator chooses. Keeps versions. */
+  | {
+      readonly policy: 'version-vector';
+      readonly otherwise?: 'last-write-wins' | 'manual';
+      readonly by?: ConflictRule;
+    }
+  /** An operator chooses: `POST /conflicts/{id}/resolution`. Until then what stands at home stays. */
+  | { readonly policy: 'manual' }
+  /** A function of the deployment's configuration chooses. One that fails leaves it to an operator. */
+  | { readonly policy: 'function'; readonly name: string };
+
 /** How a stream is kept. What is left out keeps its value, or its default on creation. */
 export interface StreamPolicy {
   /** Shards of each replica, 1 to 100. @default 1 */
@@ -193,8 +210,8 @@ export interface StreamPolicy {
   };
   /** `versioned`: every event of it gets a version, and its order is kept everywhere. @default "arrival" */
   readonly ordering?: 'arrival' | 'versioned';
-  /** Which of two versions wins after an unclean takeover: the later by this time. @default "last-write-wins" by commit */
-  readonly conflict?: { readonly policy: 'last-write-wins'; readonly by?: ConflictRule };
+  /** Which of two changes stays after an unclean takeover. @default "last-write-wins" by commit */
+  readonly conflict?: ConflictPolicy;
   /** Whether readers and writers go back to where the stream was active before a failure. @default "stay" */
   readonly failback?: 'stay' | 'automatic' | 'manual';
   /** 24 to 8,760. @default 24 */
@@ -261,23 +278,49 @@ export interface Incident {
   readonly timeline: readonly { readonly at: string; readonly what: string }[];
 }
 
-/** A decision that lost against another one of the same (stream, key), with both. */
+/** Two decisions that met on one (stream, key), with both, and what became of them. */
 export interface Conflict {
   readonly id: string;
   readonly stream: string;
   readonly key: string;
+  /** `open`: it waits for an operator. */
+  readonly status: 'open' | 'resolved';
+  /** The rule that chose, in words. */
   readonly policy: string;
-  readonly resolvedAt: string;
+  readonly recordedAt: string;
+  readonly resolvedAt?: string;
+  /** The one that stays; of an open one, that which stands at home till it is resolved. */
   readonly winner: ConflictSide;
+  /** The one that does not stay; of an open one, that which waits. */
   readonly loser: ConflictSide;
+  /** Those of the same transaction that waits: it stays or goes as a whole, so they are resolved together. */
+  readonly together: readonly string[];
+  /** What an operator chose. */
+  readonly resolution?: Resolution;
 }
 
 export interface ConflictSide {
   readonly site: string;
   readonly transactionId: string;
   readonly committedAt: string;
+  /** The commit timestamp, sortable. */
+  readonly clock: string;
   readonly events: readonly (EventIn & { readonly number: number; readonly version?: number })[];
 }
+
+/** `events`: neither as it was; these are decided instead. */
+export type ResolutionChoice = 'standing' | 'waiting' | 'events';
+
+export interface Resolution {
+  readonly take: ResolutionChoice;
+  readonly at: string;
+  /** The new decision, which names both; none where what stands stays. */
+  readonly transactionId?: string;
+  readonly committedAt?: string;
+}
+
+/** What an operator answers to an open conflict: one of the two, or events that take the place of both. */
+export type ResolveRequest = { readonly take: 'standing' | 'waiting' } | { readonly events: readonly EventIn[] };
 
 /** What one side held of a range when it was compared: digests over its log and over its stream. */
 export interface RangeDigests {
@@ -358,6 +401,11 @@ export interface Paging {
   readonly cursor?: string;
 }
 
+export interface ListConflicts extends Paging {
+  /** Only those. */
+  readonly status?: Conflict['status'];
+}
+
 /**
  * Everything a client can ask for: one method per request of the REST contract. Inputs have been parsed; each method
  * throws `LockstepError` only.
@@ -384,7 +432,9 @@ export interface Service {
   reconcile(request: { readonly site: string; readonly streams?: readonly string[] }): Promise<{ readonly id: string }>;
   getReconciliation(id: string): Promise<Reconciliation>;
   listIncidents(request: Paging): Promise<{ readonly incidents: readonly Incident[]; readonly cursor?: string }>;
-  listConflicts(request: Paging): Promise<{ readonly conflicts: readonly Conflict[]; readonly cursor?: string }>;
+  listConflicts(request: ListConflicts): Promise<{ readonly conflicts: readonly Conflict[]; readonly cursor?: string }>;
+  getConflict(id: string): Promise<Conflict>;
+  resolveConflict(id: string, request: ResolveRequest): Promise<Conflict>;
   getPredictions(): Promise<PredictionsAnswer>;
   getHealth(): Promise<HealthAnswer>;
 }

@@ -17,6 +17,7 @@ export const PROBLEMS = {
   TransactionCommitted: { status: 409, retryable: false, title: 'The transaction is committed already' },
   VersionConflict: { status: 409, retryable: false, title: 'The key has another version' },
   EventsMissing: { status: 409, retryable: false, title: 'Some events have to be sent again' },
+  ConflictResolved: { status: 409, retryable: false, title: 'The conflict was resolved otherwise' },
   ReplicaBehind: { status: 409, retryable: true, title: 'No replica is level' },
   Gap: { status: 410, retryable: false, title: 'A part of this range is no longer kept' },
   EventTooLarge: { status: 413, retryable: false, title: 'The event is too large' },

@@ -3,6 +3,7 @@ import type { EventIn } from './api.js';
 import { canonicalJson } from './canonical-json.js';
 import { LockstepError } from './errors.js';
 import type { Timestamp } from './timestamp.js';
+import type { VersionVector } from './version-vector.js';
 
 /** The largest event, and the largest part: data, key and envelope as they stand in one Kinesis record. */
 export const MAX_RECORD_BYTES = 1024 * 1024;
@@ -47,7 +48,7 @@ export interface DecidedEvent extends PreparedEvent {
   /** Absent for version 1, and for events without a version. */
   readonly after?: Predecessor;
   /** Counts, per home site, the decisions on (stream, key): kept for streams whose policy asks for it. */
-  readonly vector?: Readonly<Record<string, number>>;
+  readonly vector?: VersionVector;
   /** Sites that held it as an announced candidate when it was written: what became of predictions is counted by it. */
   readonly foreseen?: readonly string[];
 }

@@ -1,3 +1,4 @@
+import { decodeCounts, decodeRefs, encodeCounts, encodeRefs } from './counts.js';
 import type { Entry, DecidedEntry, OpenEntry } from './entry.js';
 import type { Announcement, Candidate } from './candidate.js';
 import { type DecidedEvent, type EventContent, type PreparedEvent, bodyOf, isHeld, partName } from './event.js';
@@ -6,6 +7,7 @@ import { remembered } from './remembered.js';
 import { spread } from './ids.js';
 import type { Item, Key, Row } from './table.js';
 import { type Timestamp, clockAt, timestamp } from './timestamp.js';
+import type { VersionVector } from './version-vector.js';
 
 /**
  * Where everything stands in a site's tables, and what it looks like there.
@@ -128,7 +130,7 @@ export function encodeDecided(entry: DecidedEntry, buckets: number, maxBytes: nu
 }
 
 function encodeOnce(entry: DecidedEntry, buckets: number, maxBytes: number): EncodedEntry {
-  const { id, status, at, streams, startedAtMs, expiresAtMs, reason, takenFrom } = entry;
+  const { id, status, at, streams, startedAtMs, expiresAtMs, reason, takenFrom, resolves } = entry;
   const text = encodeEvents(entry.events);
   const base = {
     status,
@@ -140,6 +142,7 @@ function encodeOnce(entry: DecidedEntry, buckets: number, maxBytes: number): Enc
     indexSk: `${at}/${id}`,
     ...(reason === undefined ? {} : { reason }),
     ...(takenFrom === undefined ? {} : { takenFrom }),
+    ...(resolves === undefined ? {} : { resolves: encodeRefs(resolves) }),
   };
   // A character takes at most three bytes: short texts need no counting.
   const room = maxBytes - 2048;
@@ -193,6 +196,7 @@ export function decodeEntry(id: string, item: Item, chunks: readonly (Item | und
     events: JSON.parse(text) as DecidedEvent[],
     ...(item['reason'] === undefined ? {} : { reason: String(item['reason']) }),
     ...(item['takenFrom'] === undefined ? {} : { takenFrom: String(item['takenFrom']) }),
+    ...(item['resolves'] === undefined ? {} : { resolves: decodeRefs(String(item['resolves'])) }),
   };
 }
 
@@ -312,15 +316,23 @@ export function announcementsAmong(rows: readonly Row[]): readonly Announcement[
 
 // -------------------------------------------------------------------------------------------------------- version
 
-/** The last version of a (stream, key) and who wrote it. */
+/** The last version of a (stream, key), who wrote it, and what it knew where that is kept. */
 export interface VersionItem {
   readonly version: number;
   readonly at: Timestamp;
   readonly id: string;
+  readonly vector?: VersionVector;
 }
 
-export const versionItem = ({ version, at, id }: VersionItem): Item => ({ version, at, id });
+export const versionItem = ({ version, at, id, vector }: VersionItem): Item => ({
+  version,
+  at,
+  id,
+  ...(vector === undefined ? {} : { vector: encodeCounts(vector) }),
+});
 
 export function readVersion(item: Item): VersionItem {
-  return { version: Number(item['version']), at: String(item['at']), id: String(item['id']) };
+  const { version, at, id, vector } = item;
+  const what = { version: Number(version), at: String(at), id: String(id) };
+  return vector === undefined ? what : { ...what, vector: decodeCounts(String(vector)) };
 }

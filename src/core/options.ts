@@ -56,6 +56,7 @@ export const optionsSchema = z.strictObject({
     100,
     12,
   ),
+  conflictFunctionMs: ms('How long a function that resolves conflicts may take.', 10, 60_000, 1000),
   maxShards: count('The most shards of one replica.', 1, 10_000, 200),
 });
 

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Replication } from './api.js';
 import { LockstepError } from './errors.js';
-import { type DecidedEvent, type PreparedEvent, partName } from './event.js';
+import { type DecidedEvent, type Predecessor, type PreparedEvent, partName } from './event.js';
 import {
   type EncodedEntry,
   type Guard,
@@ -19,6 +19,7 @@ import { type DecidedEntry, mayBecome } from './entry.js';
 import type { Route } from './route.js';
 import type { Clause, Write } from './table.js';
 import type { Timestamp } from './timestamp.js';
+import { type VersionVector, advanceVector, mergeVectors } from './version-vector.js';
 
 /**
  * What a decision, its copies and its end write into a site's tables, as plain data. Each rule of the protocol that
@@ -158,49 +159,56 @@ export interface VersionStep {
   readonly key: string;
   readonly first: number;
   readonly last: number;
+  readonly vector?: VersionVector;
 }
+
+const vectorIn = (vector: VersionVector | undefined): Pick<VersionItem, 'vector'> =>
+  vector === undefined ? {} : { vector };
 
 function versionSteps(events: readonly DecidedEvent[]): readonly VersionStep[] {
   if (events.every((event) => event.version === undefined)) return [];
   const steps = new Map<string, { stream: string; key: string; first: number; last: number }>();
-  for (const { stream, key, version } of events) {
+  for (const { stream, key, version, vector } of events) {
     if (version === undefined) continue;
     const name = partName(stream, key);
     const step = steps.get(name);
     if (step) step.last = version;
-    else steps.set(name, { stream, key, first: version, last: version });
+    else steps.set(name, { stream, key, first: version, last: version, ...vectorIn(vector) });
   }
   return [...steps.values()];
 }
 
 /** Versions follow on: no gap, no fork. */
 export function followOn(entry: DecidedEntry): Write[] {
-  return versionSteps(entry.events).map(({ stream, key, first, last }) => ({
+  return versionSteps(entry.events).map(({ stream, key, first, last, vector }) => ({
     kind: 'put',
     key: versionKey(stream, key),
-    item: versionItem({ version: last, at: entry.at, id: entry.id }),
+    item: versionItem({ version: last, at: entry.at, id: entry.id, ...vectorIn(vector) }),
     when: [first === 1 ? 'absent' : [{ attribute: 'version', is: '=', value: first - 1 }]],
   }));
 }
 
 /** Versions at a site that is not complete yet: only upward. The caller leaves out those that are higher already. */
 export function raiseVersions(entry: DecidedEntry, stands: (stream: string, key: string) => number): Write[] {
-  return versionSteps(entry.events).flatMap(({ stream, key, last }): Write[] => {
+  return versionSteps(entry.events).flatMap(({ stream, key, last, vector }): Write[] => {
     const now = stands(stream, key);
     if (now >= last) return [];
     return [
       {
         kind: 'put',
         key: versionKey(stream, key),
-        item: versionItem({ version: last, at: entry.at, id: entry.id }),
+        item: versionItem({ version: last, at: entry.at, id: entry.id, ...vectorIn(vector) }),
         when: [now === 0 ? 'absent' : [{ attribute: 'version', is: '=', value: now }]],
       },
     ];
   });
 }
 
-/** Versions of an overruled entry go back to its predecessors. */
-export function setBackVersions(entry: DecidedEntry): Write[] {
+/** Versions of an overruled entry go back to its predecessors. @param vectorOf what a predecessor knew, where kept */
+export function setBackVersions(
+  entry: DecidedEntry,
+  vectorOf: (after: Predecessor, stream: string, key: string) => VersionVector | undefined = () => undefined,
+): Write[] {
   const first = new Map<string, DecidedEvent>();
   for (const event of entry.events) {
     const name = partName(event.stream, event.key);
@@ -212,7 +220,7 @@ export function setBackVersions(entry: DecidedEntry): Write[] {
       ? {
           kind: 'put',
           key: versionKey(stream, key),
-          item: versionItem({ version: version - 1, at: after.at, id: after.id }),
+          item: versionItem({ version: version - 1, ...after, ...vectorIn(vectorOf(after, stream, key)) }),
           when: [ours],
         }
       : { kind: 'delete', key: versionKey(stream, key), when: [ours, 'absent'] };
@@ -220,7 +228,15 @@ export function setBackVersions(entry: DecidedEntry): Write[] {
 }
 
 /** An event to be decided. One that is taken over from another history had a version there, and gets one here. */
-export type ProposedEvent = PreparedEvent & Pick<DecidedEvent, 'version' | 'foreseen'>;
+export type ProposedEvent = PreparedEvent & Pick<DecidedEvent, 'version' | 'vector' | 'foreseen'>;
+
+/** What is kept of a stream's keys, and who decides. */
+export interface Keeping {
+  readonly isVersioned: (stream: string) => boolean;
+  /** Only of versioned ones. A key that has a vector keeps it on. */
+  readonly keepsVectors: (stream: string) => boolean;
+  readonly home: string;
+}
 
 /** The events of a proposal with their numbers and versions. */
 export interface Numbered {
@@ -237,13 +253,13 @@ export interface Numbered {
  */
 export function numberEvents(
   events: readonly ProposedEvent[],
-  isVersioned: (stream: string) => boolean,
+  { isVersioned, keepsVectors, home }: Keeping,
   current: (stream: string, key: string) => VersionItem | undefined,
 ): Numbered {
   const reached = new Map<string, number>();
   const predecessors: VersionItem[] = [];
   const numbered = events.map((proposed, number): DecidedEvent => {
-    const { version: versionThere, ...event } = proposed;
+    const { version: versionThere, vector: vectorThere = {}, ...event } = proposed;
     const { stream, key, expectedVersion } = event;
     const isKept = expectedVersion !== undefined || versionThere !== undefined || isVersioned(stream);
     if (!isKept) return { ...event, number };
@@ -259,9 +275,13 @@ export function numberEvents(
       );
     }
     reached.set(name, actual + 1);
-    if (before !== undefined || !stands) return { ...event, number, version: actual + 1 };
+    const version = actual + 1;
+    // One decision on the key, however many of its events: each of them says the same.
+    const knew = () => advanceVector(mergeVectors(stands?.vector ?? {}, vectorThere), home);
+    const kept = keepsVectors(stream) || stands?.vector ? { version, vector: knew() } : { version };
+    if (before !== undefined || !stands) return { ...event, number, ...kept };
     predecessors.push(stands);
-    return { ...event, number, version: actual + 1, after: { at: stands.at, id: stands.id } };
+    return { ...event, number, ...kept, after: { at: stands.at, id: stands.id } };
   });
   return { events: numbered, predecessors };
 }

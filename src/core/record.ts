@@ -1,4 +1,5 @@
 import type { EventOut, Json } from './api.js';
+import { decodeCounts, encodeCounts, encodeRefs } from './counts.js';
 import { type DecidedEntry, type Part, partsOf } from './entry.js';
 import type { DecidedEvent, Predecessor } from './event.js';
 import { remembered } from './remembered.js';
@@ -21,6 +22,7 @@ import { type Timestamp, isTimestamp, msOf, termOf, toIso } from './timestamp.js
  *   after          the predecessor of a versioned event: `timestamp/transaction`
  *   vector         the version vector, where one is kept: `east=3,west=1`
  *   takenfrom      the decision that this one takes over after an unclean takeover
+ *   resolves       the two decisions of a conflict that this one ends: `T2@timestamp,T1@timestamp`
  *   closed         all transactions at or below it stand on this stream at this site
  */
 
@@ -67,6 +69,7 @@ function partTexts(entry: DecidedEntry, source: string): readonly PartText[] {
     `"eventcount":${entry.events.length},"partsbystream":${JSON.stringify(partsByStream(parts))}`,
     `"committedat":"${toIso(msOf(entry.at))}","clock":"${entry.at}","term":${termOf(entry.at)}`,
     ...(entry.takenFrom === undefined ? [] : [`"takenfrom":"${entry.takenFrom}"`]),
+    ...(entry.resolves === undefined ? [] : [`"resolves":"${encodeRefs(entry.resolves)}"`]),
   ].join(',');
   const origin = `"source":${JSON.stringify(source)}`;
   return parts.map(({ stream, key, events }) => ({
@@ -96,12 +99,6 @@ function partsByStream(parts: readonly Part[]): string {
   const counts: Record<string, number> = {};
   for (const { stream } of parts) counts[stream] = (counts[stream] ?? 0) + 1;
   return encodeCounts(counts);
-}
-
-function encodeCounts(counts: Readonly<Record<string, number>>): string {
-  return Object.entries(counts)
-    .map(([name, count]) => `${name}=${count}`)
-    .join(',');
 }
 
 /** A heartbeat: says nothing but how far this stream is closed at this site. */
@@ -207,7 +204,7 @@ function decodePart(objects: readonly Members[]): DecodedRecord {
     transactionId: text(first, 'transactionid'),
     at: stamp(first, 'clock'),
     ...takenFrom,
-    partsByStream: decodeCounts(text(first, 'partsbystream')),
+    partsByStream: countsIn(first, 'partsbystream'),
     eventCount: whole(first, 'eventcount'),
     events,
     closed: stamp(first, 'closed'),
@@ -235,6 +232,7 @@ function decodeEvent(members: Members): RecordEvent {
     committedat: text(members, 'committedat'),
     clock: stamp(members, 'clock'),
     ...(members['clientid'] === undefined ? {} : { clientid: text(members, 'clientid') }),
+    ...(members['vector'] === undefined ? {} : { vector: encodeCounts(countsIn(members, 'vector')) }),
   };
   const after = members['after'] === undefined ? {} : { after: decodePredecessor(text(members, 'after')) };
   return { out, ...after };
@@ -247,16 +245,13 @@ function decodePredecessor(value: string): Predecessor {
   return { at, id: value.slice(slash + 1) };
 }
 
-function decodeCounts(value: string): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const pair of value.split(',')) {
-    const equals = pair.lastIndexOf('=');
-    const count = Number(pair.slice(equals + 1));
-    if (equals < 1 || !Number.isSafeInteger(count) || count < 1)
-      throw new UnreadableRecord('partsbystream: not name=count');
-    counts[pair.slice(0, equals)] = count;
+function countsIn(members: Members, name: string): Record<string, number> {
+  try {
+    return decodeCounts(text(members, name));
+  } catch (cause) {
+    if (cause instanceof UnreadableRecord) throw cause;
+    throw new UnreadableRecord(`${name}: not name=count`, { cause });
   }
-  return counts;
 }
 
 function text(members: Members, name: string): string {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { EmbeddedControlStore } from '../adapters/embedded/control-store.js';
+import { type ConflictFunction, conflictFunctions } from '../adapters/embedded/conflict-functions.js';
 import { DataDirectory } from '../adapters/embedded/data-directory.js';
 import { FaultBoard } from '../adapters/embedded/fault-board.js';
 import { type FaultWorld, faultyControl, faultyTables } from '../adapters/embedded/faults.js';
@@ -49,6 +50,12 @@ export interface EmbeddedOptions {
   readonly endpointOf?: (site: string) => string;
   /** See `src/core/options.ts`: each has its unit, bounds and default there. */
   readonly options?: OptionsInput;
+  /**
+   * Functions by which streams may have their conflicts resolved, by name: a function, or the path of a module that
+   * exports one as `default`. A module runs in a thread of its own, which is ended when it takes too long; a function is
+   * not waited for any longer, but one that never returns stops this process.
+   */
+  readonly conflictFunctions?: Readonly<Record<string, ConflictFunction | string>>;
   readonly observer?: Observer;
   readonly clock?: Clock;
   readonly random?: Random;
@@ -213,6 +220,7 @@ class Engine implements EmbeddedLockstep {
       peers: wrapped(wrap?.peers, name, peersOf(name, agents, network, bulkTimeoutMs)),
       workflows: localWorkflows({ clock, random, stopping: this.#stopping.signal }),
       consumers: NO_CONSUMERS,
+      conflictFunctions: conflictFunctions(given.conflictFunctions ?? {}, clock),
       clock,
       random,
       observer,

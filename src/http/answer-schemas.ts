@@ -147,6 +147,7 @@ const eventOut = named(
       committedat: time,
       clock: z.string().describe('The commit timestamp, sortable'),
       clientid: maybe(z.string()),
+      vector: maybe(z.string()).describe('Decisions on this (stream, key) per home site: east=3,west=1'),
     })
     .describe('A CloudEvents 1.0 object'),
 );
@@ -190,18 +191,30 @@ const conflictSide = z.strictObject({
   site: siteName,
   transactionId,
   committedAt: z.string(),
+  clock: z.string(),
   events: z.array(z.strictObject(loggedEvent)),
 });
-const conflict = named(
+export const conflict = named(
   'Conflict',
   z.strictObject({
     id: z.string(),
     stream: streamName,
     key: z.string(),
+    status: z.enum(['open', 'resolved']),
     policy: z.string(),
-    resolvedAt: time,
+    recordedAt: time,
+    resolvedAt: maybe(time),
     winner: conflictSide,
     loser: conflictSide,
+    together: z.array(z.string()),
+    resolution: maybe(
+      z.strictObject({
+        take: z.enum(['standing', 'waiting', 'events']),
+        at: time,
+        transactionId: maybe(transactionId),
+        committedAt: maybe(time),
+      }),
+    ),
   }),
 );
 export const conflicts = named(

@@ -14,6 +14,7 @@ const listing = z.strictObject({
   status: z.exactOptional(z.enum(['open', 'committed', 'aborted'])),
   olderThanMs: z.exactOptional(z.int().min(0)),
 });
+const listingConflicts = z.strictObject({ ...paging.shape, status: z.exactOptional(z.enum(['open', 'resolved'])) });
 const reading = { checkpoint: token, limit, waitMs };
 const readEvents = z.strictObject({
   ...reading,
@@ -54,7 +55,10 @@ export function checkedService(service: Service): Service {
     reconcile: async (reconcile) => service.reconcile(request(schemas.reconcileBody, reconcile)),
     getReconciliation: async (of) => service.getReconciliation(parse(reconciliationId, of, 'reconciliation id')),
     listIncidents: async (page) => service.listIncidents(request(paging, page)),
-    listConflicts: async (page) => service.listConflicts(request(paging, page)),
+    listConflicts: async (list) => service.listConflicts(request(listingConflicts, list)),
+    getConflict: async (of) => service.getConflict(parse(schemas.conflictId, of, 'conflict id')),
+    resolveConflict: async (of, resolve) =>
+      service.resolveConflict(parse(schemas.conflictId, of, 'conflict id'), request(schemas.resolveBody, resolve)),
     getPredictions: () => service.getPredictions(),
     getHealth: () => service.getHealth(),
   };

@@ -12,6 +12,7 @@ import * as requests from './schemas.js';
 
 const transactionPath = z.strictObject({ id: requests.transactionId });
 const streamPath = z.strictObject({ name: requests.streamName });
+const conflictPath = z.strictObject({ id: requests.conflictId });
 const reconciliationPath = z.strictObject({ id: z.string().regex(TRANSACTION_ID) });
 
 /** What the contract allows a batch, as bytes of its body. */
@@ -237,10 +238,31 @@ const OPERATIONS: readonly Route<Service>[] = [
     method: 'GET',
     path: '/conflicts',
     operation: 'listConflicts',
-    summary: 'Losers of conflicts with both versions',
-    query: requests.pagingQuery,
+    summary: 'Conflicts with both versions: those that wait for an operator, and what became of the others',
+    query: requests.listConflictsQuery,
     answers: { 200: answers.conflicts },
     run: async (service, { query }) => ok(await service.listConflicts(query)),
+  }),
+  route({
+    method: 'GET',
+    path: '/conflicts/{id}',
+    operation: 'getConflict',
+    summary: 'A conflict with both versions',
+    params: conflictPath,
+    answers: { 200: answers.conflict },
+    problems: ['NotFound'],
+    run: async (service, { params }) => ok(await service.getConflict(params.id)),
+  }),
+  route({
+    method: 'POST',
+    path: '/conflicts/{id}/resolution',
+    operation: 'resolveConflict',
+    summary: 'Resolves an open conflict: one of the two, or events in the place of both',
+    params: conflictPath,
+    body: requests.resolveBody,
+    answers: { 200: answers.conflict },
+    problems: ['NotFound', 'ConflictResolved', ...WRITING, ...DECIDING],
+    run: async (service, { params, body }) => ok(await service.resolveConflict(params.id, body)),
   }),
   route({
     method: 'GET',

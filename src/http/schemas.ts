@@ -22,6 +22,7 @@ const MAX_EVENTS = 500;
 const MAX_BATCH_COMMITS = 100;
 const MAX_STREAMS = 100;
 const MAX_FAULTS = 1000;
+export const FUNCTION_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 const MAX_DELAY_MS = 600_000;
 
 /** Absent or a value, never an explicit `undefined`: what `name?: T` means under `exactOptionalPropertyTypes`. */
@@ -94,6 +95,25 @@ export const commitBatchBody = named(
   z.strictObject({ commits: z.array(commitOnceBody).min(1).max(MAX_BATCH_COMMITS) }),
 );
 
+const lastWriteBy = maybe(z.enum(['commit', 'event', 'ingest'])).describe('The later by which time. Default "commit"');
+const conflictPolicy = named(
+  'ConflictPolicy',
+  z.union([
+    z.strictObject({ policy: z.literal('last-write-wins'), by: lastWriteBy }),
+    z.strictObject({
+      policy: z.literal('version-vector'),
+      otherwise: maybe(z.literal('last-write-wins')).describe('Of two that did not know each other. Default'),
+      by: lastWriteBy,
+    }),
+    z.strictObject({ policy: z.literal('version-vector'), otherwise: z.literal('manual') }),
+    z.strictObject({ policy: z.literal('manual').describe('An operator chooses: POST /conflicts/{id}/resolution') }),
+    z.strictObject({
+      policy: z.literal('function').describe('A function of the configuration chooses'),
+      name: z.string().regex(FUNCTION_NAME),
+    }),
+  ]),
+);
+
 export const streamPolicy = named(
   'StreamPolicy',
   z.strictObject({
@@ -105,12 +125,7 @@ export const streamPolicy = named(
       }),
     ),
     ordering: maybe(z.enum(['arrival', 'versioned'])).describe('Default "arrival"'),
-    conflict: maybe(
-      z.strictObject({
-        policy: z.literal('last-write-wins'),
-        by: maybe(z.enum(['commit', 'event', 'ingest'])).describe('Default "commit"'),
-      }),
-    ),
+    conflict: maybe(conflictPolicy),
     failback: maybe(z.enum(['stay', 'automatic', 'manual'])).describe('Default "stay"'),
     retentionHours: maybe(count(24, 8_760)).describe('Default 24'),
   }),
@@ -120,6 +135,16 @@ export const switchoverBody = named(
   z.strictObject({ to: maybe(siteName), force: maybe(z.boolean()) }),
 );
 export const moveHomeBody = named('MoveHomeRequest', z.strictObject({ to: siteName, force: maybe(z.boolean()) }));
+export const conflictId = z.string().regex(/^[0-9a-f]{32}$/);
+export const resolveBody = named(
+  'ResolveRequest',
+  z.union([
+    z.strictObject({
+      take: z.enum(['standing', 'waiting']).describe('What stands at home stays, or what waits is decided'),
+    }),
+    z.strictObject({ events: eventsIn.describe('These are committed in the place of both') }),
+  ]),
+);
 export const reconcileBody = named('ReconcileRequest', z.strictObject({ site: siteName, streams: maybe(streamNames) }));
 
 export const fault = named(
@@ -154,6 +179,7 @@ const cursor = maybe(z.string().min(1).max(4_096));
 
 export const noQuery = z.strictObject({});
 export const pagingQuery = z.strictObject({ limit, cursor });
+export const listConflictsQuery = z.strictObject({ status: maybe(z.enum(['open', 'resolved'])), limit, cursor });
 export const listTransactionsQuery = z.strictObject({
   status: maybe(z.enum(['open', 'committed', 'aborted'])),
   olderThanMs: maybe(queryCount(0, Number.MAX_SAFE_INTEGER)),

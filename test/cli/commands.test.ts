@@ -7,7 +7,7 @@ import { runCli } from '../../cli/program.js';
 import type { Io } from '../../cli/ui/terminal.js';
 import { createApp } from '../../src/http/app.js';
 import { type RunningServer, serve } from '../../src/http/server.js';
-import { FakeDeployment, INCIDENT } from './fake-service.js';
+import { CONFLICT, FakeDeployment, INCIDENT } from './fake-service.js';
 
 let deployment: FakeDeployment;
 let server: RunningServer;
@@ -56,7 +56,8 @@ const EVENT = { stream: 'orders', key: '1', type: 'placed', data: { total: 9 } }
 describe('help and usage', () => {
   const COMMANDS = [
     ...['serve', 'tour', 'streams list', 'streams show', 'streams create', 'append', 'tail', 'tx show', 'tx list'],
-    ...['tx abort', 'route', 'switchover', 'move-home', 'reconcile', 'verify', 'incidents', 'conflicts'],
+    ...['tx abort', 'route', 'switchover', 'move-home', 'reconcile', 'verify', 'incidents', 'conflicts list'],
+    ...['conflicts show', 'conflicts resolve'],
   ];
 
   test.each(COMMANDS)('%s has help with an example', async (command) => {
@@ -181,6 +182,37 @@ describe('streams, route, incidents', () => {
     expect(stdout).toContain('switchover of orders at east, over after 250 ms');
     expect(stdout).toContain('puts fail·[31m');
     expect(await json('incidents')).toEqual({ incidents: [INCIDENT] });
+  });
+
+  test('policies of conflicts are said as the contract has them', async () => {
+    const said = async (...options: string[]) => {
+      await run(['streams', 'create', 'new', ...options]);
+      return (deployment.lastRequest('putStream') as [string, unknown])[1];
+    };
+    expect(await said('--conflict', 'manual')).toEqual({ conflict: { policy: 'manual' } });
+    expect(await said('--conflict', 'function:merge')).toEqual({ conflict: { policy: 'function', name: 'merge' } });
+    expect(await said('--conflict-otherwise', 'manual')).toEqual({
+      conflict: { policy: 'version-vector', otherwise: 'manual' },
+    });
+    expect((await run(['streams', 'create', 'new', '--conflict', 'luck'])).code).toBe(2);
+  });
+
+  test('an open conflict is listed with what to do, shown with both versions, and resolved', async () => {
+    deployment.conflicts.push(CONFLICT);
+    const { stdout } = await run(['conflicts']);
+    expect(stdout).toContain(`lockstep conflicts resolve ${CONFLICT.id} --take standing|waiting`);
+    const shown = await run(['conflicts', 'show', CONFLICT.id]);
+    expect(shown.stdout).toMatch(/stands +set "here"\n +waits +set "there"/);
+    await run(['conflicts', 'resolve', CONFLICT.id, '--take', 'waiting']);
+    expect(deployment.lastRequest('resolveConflict')).toEqual([CONFLICT.id, { take: 'waiting' }]);
+    const merged = { stream: 'orders', key: 'k', type: 'set', data: 'both' };
+    await run(['conflicts', 'resolve', CONFLICT.id, '--events', '-'], { stdin: JSON.stringify([merged]) });
+    expect(deployment.lastRequest('resolveConflict')).toEqual([CONFLICT.id, { events: [merged] }]);
+    for (const options of [[], ['--take', 'waiting', '--events', 'x'], ['--events', '/nowhere/to/be/found']]) {
+      const { code, stderr } = await run(['conflicts', 'resolve', CONFLICT.id, ...options]);
+      expect([code, stderr]).toEqual([1, expect.stringContaining('InvalidRequest') as string]);
+    }
+    deployment.conflicts.pop();
   });
 
   test('no conflict, switchover and move', async () => {

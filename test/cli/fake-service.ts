@@ -1,6 +1,7 @@
 import type {
   CommitAnswer,
   CommitRequest,
+  Conflict,
   EventOut,
   Incident,
   Proof,
@@ -30,12 +31,33 @@ export const INCIDENT: Incident = {
   ],
 };
 
+const side = (site: string, data: string): Conflict['winner'] => ({
+  site,
+  transactionId: `t-${site}`,
+  committedAt: NOW,
+  clock: FIRST,
+  events: [{ stream: 'orders', key: 'k', type: 'set', data, number: 0 }],
+});
+
+export const CONFLICT: Conflict = {
+  id: '0123456789abcdef'.repeat(2),
+  stream: 'orders',
+  key: 'k',
+  status: 'open',
+  policy: 'manual',
+  recordedAt: NOW,
+  winner: side('west', 'here'),
+  loser: side('east', 'there'),
+  together: ['0123456789abcdef'.repeat(2)],
+};
+
 /** A deployment of two sites in a few arrays: enough to see what a command asks and what it makes of the answer. */
 export class FakeDeployment {
   readonly streams = new Map<string, StreamAnswer>();
   /** By site and stream. */
   readonly events: Record<string, Record<string, EventOut[]>> = { east: {}, west: {} };
   readonly transactions = new Map<string, TransactionLogEntry>();
+  readonly conflicts: Conflict[] = [];
   readonly requests: [string, unknown][] = [];
   private decided = 0;
 
@@ -179,7 +201,15 @@ export class FakeDeployment {
   }
 
   listConflicts() {
-    return { conflicts: [] };
+    return { conflicts: this.conflicts };
+  }
+
+  getConflict(): Conflict | undefined {
+    return this.conflicts[0];
+  }
+
+  resolveConflict(): Conflict | undefined {
+    return this.conflicts[0];
   }
 
   reconcile() {

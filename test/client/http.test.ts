@@ -4,7 +4,7 @@ import type { RequestListener, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { directTransport, LockstepClient, LockstepError, nodeExchange } from '../../src/client/index.js';
 import type { Service } from '../../src/core/api.js';
-import { fakeControls, fakeService, stream } from '../http/support/fake-service.js';
+import { CONFLICT_ID, fakeControls, fakeService, stream } from '../http/support/fake-service.js';
 import { Servers } from '../http/support/running.js';
 
 const EVENT = { stream: 'orders', key: 'k', type: 'placed', data: 1 };
@@ -107,6 +107,8 @@ describe('each method, in process and over HTTP,', () => {
     ['getReconciliation', (c) => c.getReconciliation('r1'), ['r1']],
     ['listIncidents', (c) => c.listIncidents({ cursor: 'x y' }), [{ cursor: 'x y' }]],
     ['listConflicts', (c) => c.listConflicts(), [{}]],
+    ['getConflict', (c) => c.getConflict(CONFLICT_ID), [CONFLICT_ID]],
+    ['resolveConflict', (c) => c.resolveConflict(CONFLICT_ID, { take: 'waiting' }), [CONFLICT_ID, { take: 'waiting' }]],
     ['getPredictions', (c) => c.getPredictions(), []],
     ['getHealth', (c) => c.getHealth(), []],
   ];

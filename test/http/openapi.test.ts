@@ -27,6 +27,8 @@ const CONTRACT = `
   GET /reconciliations/{id}
   GET /incidents
   GET /conflicts
+  GET /conflicts/{id}
+  POST /conflicts/{id}/resolution
   GET /predictions
   GET /health
   GET /openapi.json

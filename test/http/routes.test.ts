@@ -4,7 +4,7 @@ import { problem } from '../../src/http/answer-schemas.js';
 import { LOCAL_ROUTES } from '../../src/http/local-routes.js';
 import type { Described } from '../../src/http/route.js';
 import { ROUTES } from '../../src/http/routes.js';
-import { DIGEST, fakeControls, fakeService } from './support/fake-service.js';
+import { CONFLICT_ID, DIGEST, fakeControls, fakeService } from './support/fake-service.js';
 import { ask, Servers } from './support/running.js';
 
 const servers = new Servers();
@@ -77,7 +77,17 @@ const CASES: Record<string, { ask: [string, string, unknown?]; call: unknown[]; 
   },
   getReconciliation: { ask: ['GET', '/reconciliations/r1'], call: ['r1'], status: 200 },
   listIncidents: { ask: ['GET', '/incidents?limit=5'], call: [{ limit: 5 }], status: 200 },
-  listConflicts: { ask: ['GET', '/conflicts?cursor=x'], call: [{ cursor: 'x' }], status: 200 },
+  listConflicts: {
+    ask: ['GET', '/conflicts?status=open&cursor=x'],
+    call: [{ status: 'open', cursor: 'x' }],
+    status: 200,
+  },
+  getConflict: { ask: ['GET', `/conflicts/${CONFLICT_ID}`], call: [CONFLICT_ID], status: 200 },
+  resolveConflict: {
+    ask: ['POST', `/conflicts/${CONFLICT_ID}/resolution`, { take: 'waiting' }],
+    call: [CONFLICT_ID, { take: 'waiting' }],
+    status: 200,
+  },
   getPredictions: { ask: ['GET', '/predictions'], call: [], status: 200 },
   getHealth: { ask: ['GET', '/health'], call: [], status: 200 },
 };

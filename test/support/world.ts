@@ -8,7 +8,7 @@ import type { CommitAnswer, EventIn, Fault, Json, StreamPolicy } from '../../src
 import { prepareEvent } from '../../src/core/event.js';
 import type { OptionsInput } from '../../src/core/options.js';
 import type { Route } from '../../src/core/route.js';
-import { type EmbeddedLockstep, openEmbedded } from '../../src/embedded/engine.js';
+import { type EmbeddedLockstep, type EmbeddedOptions, openEmbedded } from '../../src/embedded/engine.js';
 import type { Peers } from '../../src/ports/mirror-agent.js';
 import { Hooks } from './hooks.js';
 import { type Standing, standingAt } from './standing.js';
@@ -27,6 +27,7 @@ export interface WorldOptions {
   readonly creationMs?: number;
   readonly options?: OptionsInput;
   readonly seed?: number;
+  readonly conflictFunctions?: EmbeddedOptions['conflictFunctions'];
 }
 
 /** Few copies and few attempts keep traces short. */
@@ -55,7 +56,13 @@ export class World {
     this.#seed = seed;
   }
 
-  async open({ streams, roundTripMs = 0, creationMs = 0, options }: WorldOptions): Promise<void> {
+  async open({
+    streams,
+    roundTripMs = 0,
+    creationMs = 0,
+    options,
+    conflictFunctions = {},
+  }: WorldOptions): Promise<void> {
     const catchRaw = <K extends keyof RawPorts>(kind: K, site: string, port: RawPorts[K]): RawPorts[K] => {
       this.#raw.set(site, { ...(this.#raw.get(site) as RawPorts), [kind]: port });
       return this.#hooked(kind, site, port);
@@ -68,6 +75,7 @@ export class World {
       roundTripMs,
       creationMs,
       options: { ...OPTIONS, ...options },
+      conflictFunctions,
       storeOf: (name) => {
         const store = new MemoryStore();
         this.#stores.set(name, store);

@@ -1,5 +1,6 @@
 import type {
   CommitAnswer,
+  Conflict,
   EventOut,
   Incident,
   LocalControls,
@@ -86,7 +87,20 @@ const conflictSide = {
   site: 'east',
   transactionId: 't1',
   committedAt: AT,
+  clock: '00000001.0000000000000001',
   events: [{ stream: 'orders', key: 'k', type: 'placed', data: 1, number: 0, version: 3 }],
+};
+export const CONFLICT_ID = 'c1'.repeat(16);
+const conflict: Conflict = {
+  id: CONFLICT_ID,
+  stream: 'orders',
+  key: 'k',
+  status: 'open',
+  policy: 'manual',
+  recordedAt: AT,
+  winner: conflictSide,
+  loser: conflictSide,
+  together: [CONFLICT_ID],
 };
 
 const digests = { east: { log: 'a', stream: 'b' }, west: { log: 'a', stream: 'b' } };
@@ -149,19 +163,9 @@ const ANSWERS: Service = {
     },
   }),
   listIncidents: async () => ({ incidents: [incident] }),
-  listConflicts: async () => ({
-    conflicts: [
-      {
-        id: 'c1',
-        stream: 'orders',
-        key: 'k',
-        policy: 'last-write-wins',
-        resolvedAt: AT,
-        winner: conflictSide,
-        loser: conflictSide,
-      },
-    ],
-  }),
+  listConflicts: async () => ({ conflicts: [conflict] }),
+  getConflict: async () => conflict,
+  resolveConflict: async () => conflict,
   getPredictions: async () => ({
     model: { name: 'm', version: 1, metrics: { recall: 0.5 } },
     counts: { written: 1, confirmed: 1, wrong: 0, expired: 0 },
