@@ -144,7 +144,7 @@ module.exports = {
       comment: 'An example uses what a user can: the entry points of the package.',
       severity: 'error',
       from: { path: '^examples/' },
-      to: { path: '^(src|cli|test|scripts)/', pathNot: '^src/((client|embedded)/)?index\\.ts$' },
+      to: { path: '^(src|cli|test|scripts)/', pathNot: '^src/((client|embedded|lambda)/)?index\\.ts$' },
     },
 
     only('lmdb-embedded', 'lmdb', ['src/adapters/embedded'], 'Storage is behind the ports.'),

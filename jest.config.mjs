@@ -25,7 +25,7 @@ export default {
   moduleNameMapper: {
     '^canonicalize$': '<rootDir>/node_modules/canonicalize/lib/canonicalize.js',
     '^lockstep-streams$': '<rootDir>/src/index.ts',
-    '^lockstep-streams/(client|embedded)$': '<rootDir>/src/$1/index.ts',
+    '^lockstep-streams/(client|embedded|lambda)$': '<rootDir>/src/$1/index.ts',
     '^(\\.{1,2}/.*)\\.js$': ['$1.ts', '$1.js'],
   },
   testTimeout: 20_000,

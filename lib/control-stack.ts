@@ -1,7 +1,7 @@
 import { RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
 import { AttributeType, Billing, MultiRegionConsistency, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import type { Construct } from 'constructs';
-import { controlTableName } from '../src/adapters/aws/names.js';
+import { consumersTableName, controlTableName } from '../src/adapters/aws/names.js';
 import type { Settings } from './props.js';
 
 /**
@@ -10,12 +10,25 @@ import type { Settings } from './props.js';
  */
 export class ControlStack extends Stack {
   readonly table: TableV2;
+  readonly #settings: Settings;
+  #consumers: TableV2 | undefined;
 
   constructor(scope: Construct, id: string, settings: Settings, props: StackProps) {
     super(scope, id, props);
-    const { control, deletionProtection, local } = settings;
-    this.table = new TableV2(this, 'Table', {
-      tableName: controlTableName(settings.deployment),
+    this.#settings = settings;
+    this.table = this.#shared('Table', controlTableName(settings.deployment));
+  }
+
+  /** What consumers have handled; made with the first that wants to know. */
+  addConsumersTable(): TableV2 {
+    return (this.#consumers ??= this.#shared('Consumers', consumersTableName(this.#settings.deployment)));
+  }
+
+  /** One table for all sites, in which each reads what any of them has written. */
+  #shared(id: string, tableName: string): TableV2 {
+    const { control, deletionProtection, local } = this.#settings;
+    return new TableV2(this, id, {
+      tableName,
       partitionKey: { name: 'pk', type: AttributeType.STRING },
       sortKey: { name: 'sk', type: AttributeType.STRING },
       billing: Billing.onDemand(),

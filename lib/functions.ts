@@ -39,7 +39,7 @@ export const FUNCTION_DESIGNS: Readonly<Record<FunctionRole, FunctionDesign>> = 
     memoryMiB: 1024,
     timeoutSeconds: 60,
     single: false,
-    may: ['site-table', 'control-table', 'put', 'read', 'provision', 'call-sites', 'run-workflows'],
+    may: ['site-table', 'control-table', 'put', 'read', 'provision', 'call-sites', 'run-workflows', 'move-consumers'],
     why: 'On the path of each commit, so as fast as `api`, and as many at once. A request that is passed on may poll for 20 s; comparing a range takes longest. It answers requests that were passed on, so it may do what `api` may.',
   },
   sweeper: {
@@ -84,7 +84,17 @@ export const FUNCTION_DESIGNS: Readonly<Record<FunctionRole, FunctionDesign>> = 
     memoryMiB: 512,
     timeoutSeconds: 900,
     single: false,
-    may: ['site-table', 'control-table', 'put', 'read', 'provision', 'replace', 'call-sites', 'run-workflows'],
+    may: [
+      'site-table',
+      'control-table',
+      'put',
+      'read',
+      'provision',
+      'replace',
+      'call-sites',
+      'run-workflows',
+      'move-consumers',
+    ],
     why: 'Steps are use cases as large as a reconciliation; the workflow sets the time-out of each.',
   },
   'stream-provisioner': {
@@ -93,7 +103,7 @@ export const FUNCTION_DESIGNS: Readonly<Record<FunctionRole, FunctionDesign>> = 
     memoryMiB: 512,
     timeoutSeconds: 300,
     single: true,
-    may: ['site-table', 'control-table', 'put', 'provision', 'call-sites', 'run-workflows'],
+    may: ['site-table', 'control-table', 'put', 'provision', 'call-sites', 'run-workflows', 'move-consumers'],
     why: 'A new mirror is filled from the log before it is ready. Two at once would split the same shard twice.',
   },
 };

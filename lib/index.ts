@@ -1,5 +1,6 @@
 /** `lockstep-streams/cdk`: a deployment as a CDK construct, for an app of one's own. */
 export type { StreamPolicy } from '../src/core/api.js';
+export type { ConsumerProps, ConsumerScope } from './consumer.js';
 export { ControlStack } from './control-stack.js';
 export { Lockstep } from './lockstep.js';
 export type { LockstepProps, SiteProps } from './props.js';

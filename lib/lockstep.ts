@@ -1,9 +1,11 @@
 import { Tags } from 'aws-cdk-lib';
+import type { Function } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import { bundles } from './bundles.js';
+import { type ConsumerProps, consumerAt, refuseConsumer } from './consumer.js';
 import { ControlStack } from './control-stack.js';
 import { packageRoot } from './package-root.js';
-import { type LockstepProps, settle } from './props.js';
+import { type LockstepProps, type Settings, settle } from './props.js';
 import { SiteStack } from './site-stack.js';
 
 /**
@@ -23,11 +25,13 @@ export class Lockstep extends Construct {
   readonly control: ControlStack;
   /** By the site's name. */
   readonly sites: Readonly<Record<string, SiteStack>>;
+  readonly #settings: Settings;
 
   /** @throws Error that names every wrong field of the props and says what to write there */
   constructor(scope: Construct, id: string, props: LockstepProps) {
     super(scope, id);
     const settings = settle(id, props);
+    this.#settings = settings;
     const { deployment, deletionProtection } = settings;
     const common = {
       terminationProtection: deletionProtection,
@@ -59,5 +63,27 @@ export class Lockstep extends Construct {
     }
     this.sites = sites;
     Tags.of(this).add('lockstep:deployment', deployment);
+  }
+
+  /**
+   * A function that gets the events of streams: one at each site, of which those read whose replica is active. A switchover
+   * moves it. What it is made of is `consumer` from `lockstep-streams/lambda`.
+   *
+   * @param name lower-case letters, digits and hyphens
+   * @returns the functions by their site @throws Error saying what is wrong with it
+   * @example
+   * lockstep.addConsumer('billing', {
+   *   streams: ['orders'],
+   *   handler: ({ scope, functionName }) => new NodejsFunction(scope, 'Billing', { functionName, entry: 'billing.ts' }),
+   * });
+   */
+  addConsumer(name: string, props: ConsumerProps): Readonly<Record<string, Function>> {
+    refuseConsumer(name, props, this.#settings);
+    if (props.exactlyOnce !== false) this.control.addConsumersTable();
+    const made = this.#settings.sites.flatMap((site) => {
+      const stack = this.sites[site.name];
+      return stack ? [[site.name, consumerAt(stack, name, props, { settings: this.#settings, site })] as const] : [];
+    });
+    return Object.fromEntries(made);
   }
 }

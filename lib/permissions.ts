@@ -2,6 +2,7 @@
 import { ArnFormat, type Stack, Token } from 'aws-cdk-lib';
 import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import {
+  consumerPrefix,
   controlTableName,
   functionName,
   stateMachineName,
@@ -48,6 +49,23 @@ const PROVISION_ACTIONS = [
   'kinesis:SplitShard',
 ];
 
+/** Of a consumer's function: what Lambda calls with its role to read a stream. */
+export const CONSUMER_ACTIONS = [
+  'kinesis:DescribeStream',
+  'kinesis:DescribeStreamSummary',
+  'kinesis:GetRecords',
+  'kinesis:GetShardIterator',
+  'kinesis:ListShards',
+] as const;
+/** And what it calls itself to know what was handled. */
+export const CONSUMERS_TABLE_ACTIONS = [
+  'dynamodb:BatchGetItem',
+  'dynamodb:BatchWriteItem',
+  'dynamodb:DeleteItem',
+  'dynamodb:PutItem',
+  'dynamodb:Query',
+] as const;
+
 /** Each is granted as a whole, or not at all. */
 export type Capability =
   /** The log, marks, guards, versions and stagings of this site. */
@@ -67,7 +85,9 @@ export type Capability =
   /** To call the mirror agents of all sites. */
   | 'call-sites'
   /** To start this site's workflows, and to see which are under way. */
-  | 'run-workflows';
+  | 'run-workflows'
+  /** To switch the event source mappings of this site's consumers. */
+  | 'move-consumers';
 
 export interface Surroundings {
   readonly stack: Stack;
@@ -78,14 +98,15 @@ export interface Surroundings {
 
 /** The statements of a function's policy: one for each thing that it may do. */
 export function statementsFor(capabilities: readonly Capability[], around: Surroundings): readonly PolicyStatement[] {
-  const grants = capabilities.flatMap((capability) => GRANTS[capability](around));
+  const grants = capabilities.flatMap((capability) => GRANTS[capability]?.(around) ?? []);
   const statements = grants.map(([sid, actions, resources]) => allow(sid, actions, resources));
-  return [...statements, useKey(capabilities, around)];
+  const moves = capabilities.includes('move-consumers') ? moveConsumers(around) : [];
+  return [...statements, ...moves, useKey(capabilities, around)];
 }
 
 type Grant = readonly [sid: string, actions: readonly string[], resources: readonly string[]];
 
-const GRANTS: Readonly<Record<Capability, (around: Surroundings) => readonly Grant[]>> = {
+const GRANTS: Readonly<Partial<Record<Capability, (around: Surroundings) => readonly Grant[]>>> = {
   'site-table': (around) => {
     const table = siteTableArn(around);
     return [
@@ -140,13 +161,19 @@ const siteTableArn = ({ stack, settings, site }: Surroundings): string =>
     resourceName: siteTableName(settings.deployment, site.name),
   });
 
-/** The replica in this region; where there is one table, that. */
-const controlTableArn = ({ stack, settings, site }: Surroundings): string =>
+const controlTableArn = (around: Surroundings): string =>
+  sharedTableArn(around, controlTableName(around.settings.deployment));
+
+/** A table that all sites share: its replica in this region; where there is one table, that. */
+export const sharedTableArn = (
+  { stack, settings, site }: Pick<Surroundings, 'stack' | 'settings' | 'site'>,
+  tableName: string,
+): string =>
   stack.formatArn({
     service: 'dynamodb',
     region: settings.control.kind === 'single' ? settings.control.region : site.region,
     resource: 'table',
-    resourceName: controlTableName(settings.deployment),
+    resourceName: tableName,
   });
 
 /** All physical streams of this site, whatever their generation. */
@@ -156,6 +183,25 @@ const streamsArn = ({ stack, settings, site }: Surroundings): string =>
     resource: 'stream',
     resourceName: `${streamPrefix(settings.deployment, site.name)}*`,
   });
+
+/** Mappings have names that nobody can foresee; whose function it is, is the condition. */
+function moveConsumers({ stack, settings, site }: Surroundings): readonly PolicyStatement[] {
+  const functions = stack.formatArn({
+    service: 'lambda',
+    resource: 'function',
+    resourceName: `${consumerPrefix(settings.deployment, site.name)}*`,
+    arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+  });
+  return [
+    allow('ListConsumers', ['lambda:ListEventSourceMappings'], ['*']),
+    new PolicyStatement({
+      sid: 'MoveConsumers',
+      actions: ['lambda:UpdateEventSourceMapping'],
+      resources: ['*'],
+      conditions: { ArnLike: { 'lambda:FunctionArn': functions } },
+    }),
+  ];
+}
 
 const MACHINES: readonly WorkflowName[] = ['reconciliation', 'switchover', 'provisioning'];
 
@@ -185,7 +231,11 @@ export function wildcardsIn(capabilities: readonly Capability[], around: Surroun
   const onStreams = capabilities.some((capability) => ['put', 'read', 'provision', 'replace'].includes(capability));
   const { deployment } = settings;
   return [
-    { id: 'AwsSolutions-IAM5[Resource::*]', reason: 'X-Ray takes traces from anybody: it knows no resources.' },
+    {
+      id: 'AwsSolutions-IAM5[Resource::*]',
+      reason:
+        'X-Ray takes traces from anybody: it knows no resources. Event source mappings are listed for all functions, and changed for consumers of this site alone: that is the condition.',
+    },
     ...(onStreams
       ? [
           {

@@ -4,6 +4,7 @@ import { PortThrottled } from '../ports/failures.js';
 import type { LogLine, MarkedEntry, MirrorAgent, OpenTransaction } from '../ports/mirror-agent.js';
 import { announceHere } from './candidates.js';
 import { behindHere, closeHere, type Closer } from './close.js';
+import { moveHere } from './consumers.js';
 import { digestsHere, linesHere } from './digests.js';
 import { fencedTo } from './guards.js';
 import { firstFree, openEntryOf, readEntries, readMarked, readTransaction } from './log.js';
@@ -47,9 +48,10 @@ export function createAgent(site: Site, closer: Closer, perform: MirrorAgent['pe
   };
 }
 
-/** A stream takes tens of seconds until it is there: nobody waits for that, a workflow goes on. */
+/** A stream takes tens of seconds until it is there: nobody waits for that, a workflow goes on. What reads here, follows. */
 async function tendToEnd(site: Site): Promise<void> {
   await tend(site);
+  await moveHere(site);
   if (site.registry.local.every(({ replica }) => replica.state === 'ready')) return;
   const name = `${PROVISION}${site.newId()}`;
   const run = site.run({ workflow: 'provisioning', context: {}, name, unless: PROVISION });

@@ -5,6 +5,7 @@ import { recallBacklogs } from './applier.js';
 import { Closer, recallClosed } from './close.js';
 import { CommitQueue } from './commit-queue.js';
 import { tellEndpoint } from './endpoints.js';
+import { moveHere } from './consumers.js';
 import { failBack } from './failback.js';
 import { initialiseGuards } from './guards.js';
 import { tend } from './provision.js';
@@ -59,9 +60,10 @@ export class SiteNode {
     return watch(this.site);
   }
 
-  /** Brings this site's replicas to their definitions and drains their backlogs. */
-  tend(): Promise<void> {
-    return tend(this.site);
+  /** Brings this site's replicas to their definitions, drains their backlogs, and lets consumers read what is active. */
+  async tend(): Promise<void> {
+    await tend(this.site);
+    await moveHere(this.site);
   }
 
   /** Raises the bar, where this site is home. */

@@ -2,6 +2,7 @@ import type { Json } from '../core/api.js';
 import { LockstepError } from '../core/errors.js';
 import type { Range } from '../ports/mirror-agent.js';
 import type { Perform } from '../ports/workflows.js';
+import { moveEverywhere } from './consumers.js';
 import { resolveDiverged } from './diverged.js';
 import { failBack } from './failback.js';
 import { endIncidents, openIncident, tellIncident } from './incidents.js';
@@ -135,9 +136,7 @@ const STEPS = {
   finishTakeover: (site: Site) => finishTakeover(site),
 
   /** Functions that read a stream read its active replica. */
-  async moveConsumers(site: Site) {
-    await site.ports.consumers.follow((await site.routes.refresh()).active);
-  },
+  moveConsumers: (site: Site) => moveEverywhere(site),
 
   /** Whether each stream is read where its records are level. */
   async verifyActive(site: Site) {

@@ -11,8 +11,9 @@ import { type AgentTimeouts, type Exchange, agentHandler } from '../adapters/aws
 import type { RetryLimits } from '../adapters/aws/retry.js';
 import { stepFunctionsWorkflows } from '../adapters/aws/step-functions.js';
 import { SiteNode } from '../app/node.js';
+import { eventSourceMappings } from '../adapters/aws/event-source-mappings.js';
+import { type Consumers, NO_CONSUMERS } from '../ports/consumers.js';
 import { NO_CONFLICT_FUNCTIONS } from '../ports/conflict-functions.js';
-import { NO_CONSUMERS } from '../ports/consumers.js';
 import { localWorkflows } from '../workflows/local.js';
 import type { Workflows } from '../ports/workflows.js';
 import { type Options, type OptionsInput, optionsSchema } from '../core/options.js';
@@ -37,7 +38,7 @@ const AWS_OPTIONS: OptionsInput = {
 
 /** What one call of a site's own services may take, milliseconds. Each is tried again a few times. */
 const CALL_LIMITS = { tablesMs: 1500, streamsMs: 3000 };
-const WORKFLOWS_MS = 3000;
+const CONTROL_PLANE_MS = 3000;
 /** What a process remembers of the route, the streams and their backlogs is looked up again when it is older. */
 const FRESH_MS = 5000;
 
@@ -117,7 +118,7 @@ class OpenSite implements AwsSite {
         timeoutsOf(options),
       ),
       workflows: this.#workflows(config, { region, ...common }, overrides),
-      consumers: NO_CONSUMERS,
+      consumers: this.#consumers(config, { region, ...common }, overrides),
       conflictFunctions: NO_CONFLICT_FUNCTIONS,
       clock,
       random,
@@ -141,9 +142,19 @@ class OpenSite implements AwsSite {
     const { region, ...common } = around;
     if (stateMachines === undefined) return localWorkflows({ ...common, stopping: this.#stopping.signal });
     const reach = { region, ...(endpoint === undefined ? {} : { endpoint }) };
-    const client = stepFunctionsClient(reach, WORKFLOWS_MS);
+    const client = stepFunctionsClient(reach, CONTROL_PLANE_MS);
     this.#clients.push(client);
     return stepFunctionsWorkflows({ ...common, client, arnOf: (workflow) => stateMachines + workflow });
+  }
+
+  /** There are some only where there are functions, and so state machines. */
+  #consumers({ deployment, site, stateMachines }: AwsConfig, around: Around, { endpoint }: AwsOverrides): Consumers {
+    const { region, ...common } = around;
+    if (stateMachines === undefined) return NO_CONSUMERS;
+    const reach = { region, ...(endpoint === undefined ? {} : { endpoint }) };
+    const client = lambdaClient(reach, CONTROL_PLANE_MS);
+    this.#clients.push(client);
+    return eventSourceMappings({ ...common, deployment, site, client });
   }
 
   #invoking(config: AwsConfig, options: Options, { endpoint }: AwsOverrides): (site: string) => Exchange {

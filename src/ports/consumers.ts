@@ -1,6 +1,10 @@
 /** Functions that the platform calls with a stream's records: on AWS, event source mappings. */
 export interface Consumers {
-  /** Lets each read the active replica of its stream, and no other. Repeated, it changes nothing. */
+  /**
+   * Lets those of this site read the streams that are active here, and no other. Repeated, it changes nothing.
+   *
+   * @param active site by stream @throws PortUnavailable, PortThrottled some may not have followed yet
+   */
   follow(active: Readonly<Record<string, string>>): Promise<void>;
 }
 

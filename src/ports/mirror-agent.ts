@@ -18,7 +18,7 @@ export interface MirrorAgent {
   /** Whether this site gets answers from that one: so that one caller's trouble evicts nobody. */
   sees(request: { readonly site: string }): Promise<boolean>;
 
-  /** Looks at the streams' definitions now: creates what is to be created here. */
+  /** Looks at the streams' definitions and the route now: creates what is to be created here, moves consumers. */
   tend(): Promise<void>;
 
   /** Keeps uncommitted events, and what begin said, so that the site could go on with the transaction. */

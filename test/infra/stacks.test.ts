@@ -223,9 +223,26 @@ describe('rights', () => {
       const actions = [statement.Action].flat();
       const resources = [statement.Resource].flat().map((resource) => textOf(resource, at(where)));
       for (const action of actions) expect(action).toMatch(/^[a-z]+:[A-Za-z]+$/);
-      if (actions.every((action) => action.startsWith('xray:') || action.startsWith('logs:'))) continue;
+      if (actions.every((action) => /^(xray|logs):|EventSourceMapping/.test(action))) continue;
       for (const resource of resources)
         expect([actions, resource]).toEqual([actions, expect.stringMatching(narrow(where))]);
+    }
+  });
+
+  test('event source mappings, which have no names, are changed for consumers of the own site only', () => {
+    const changing = allStatements().filter(({ statement }) =>
+      [statement.Action].flat().includes('lambda:UpdateEventSourceMapping'),
+    );
+    expect([...new Set(changing.map(({ role }) => role))].sort()).toEqual([
+      'mirror-agent',
+      'stream-provisioner',
+      'workflow-step',
+    ]);
+    for (const { statement, where } of changing) {
+      const condition = (statement.Condition as { ArnLike: Record<string, unknown> }).ArnLike;
+      expect(textOf(condition['lambda:FunctionArn'], at(where))).toMatch(
+        new RegExp(`:function:orders-${where}-on-\\*$`),
+      );
     }
   });
 
@@ -415,6 +432,7 @@ interface Statement {
   readonly Effect: string;
   readonly Action: string | string[];
   readonly Resource: unknown;
+  readonly Condition?: unknown;
 }
 
 /** Every statement of the policies of every function, and of the workflows. */

@@ -39,3 +39,25 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   if (!parsed.success) throw new Error(`${CONFIG_VARIABLE} is not as expected: ${z.prettifyError(parsed.error)}`);
   return parsed.data;
 }
+
+/** What the construct tells a consumer's function of the table in which it keeps what it has handled. */
+export const CONSUMER_VARIABLE = 'LOCKSTEP_CONSUMER';
+
+const consumerSchema = z.strictObject({
+  consumer: z.string(),
+  table: z.string(),
+  /** Of the table, or of its replica that this function uses. */
+  region: z.string(),
+  keepHours: z.number(),
+});
+
+export type ConsumerConfig = z.infer<typeof consumerSchema>;
+
+/** @returns nothing where the function has no table @throws Error naming the variable, where it is not as expected */
+export function readConsumer(environment: Readonly<Record<string, string | undefined>>): ConsumerConfig | undefined {
+  const text = environment[CONSUMER_VARIABLE];
+  if (text === undefined) return undefined;
+  const parsed = consumerSchema.safeParse(JSON.parse(text));
+  if (!parsed.success) throw new Error(`${CONSUMER_VARIABLE} is not as expected: ${z.prettifyError(parsed.error)}`);
+  return parsed.data;
+}

@@ -36,5 +36,13 @@ export const functionName = (deployment: string, site: string, role: FunctionRol
 export const stateMachineName = (deployment: string, site: string, workflow: WorkflowName): string =>
   `${deployment}-${site}-${workflow}`;
 
+/** A consumer's function at a site: by it the site knows which event source mappings to switch. */
+export const consumerFunctionName = (deployment: string, site: string, consumer: string): string =>
+  `${consumerPrefix(deployment, site)}${consumer}`;
+export const consumerPrefix = (deployment: string, site: string): string => `${deployment}-${site}-on-`;
+
+/** What consumers have handled; one name in every region. */
+export const consumersTableName = (deployment: string): string => `${deployment}-consumers`;
+
 /** Every physical stream of a site starts with it (`physicalNameOf` in core/ids.ts): rights are granted on the prefix. */
 export const streamPrefix = (deployment: string, site: string): string => `${deployment}-${site}-`;
