@@ -13,17 +13,24 @@ export function roleOf({ home, inSync, joining }: RouteAnswer, site: string): Si
   return site in joining ? 'joining' : 'out';
 }
 
+export interface Following {
+  readonly signal: AbortSignal;
+  readonly onProgress?: (fraction: number) => void;
+  /** After it, what still runs is answered as it stands, milliseconds. @default Infinity */
+  readonly timeoutMs?: number;
+}
+
 /** Follows a reconciliation to its end. */
 export async function untilDone(
   service: Pick<Service, 'getReconciliation'>,
   id: string,
-  signal: AbortSignal,
-  onProgress: (fraction: number) => void = () => undefined,
+  { signal, onProgress = () => undefined, timeoutMs = Infinity }: Following,
 ): Promise<Reconciliation> {
+  const giveUpAt = Date.now() + timeoutMs;
   for (;;) {
     const reconciliation = await service.getReconciliation(id);
     onProgress(reconciliation.progress);
-    if (reconciliation.status !== 'running') return reconciliation;
+    if (reconciliation.status !== 'running' || Date.now() > giveUpAt) return reconciliation;
     signal.throwIfAborted();
     await setTimeout(POLL_MS);
   }

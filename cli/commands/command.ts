@@ -30,6 +30,8 @@ export interface Session {
   /** How the deployment is reached: its endpoints, and what signs where they want it. */
   readonly reach: HttpTransportOptions;
   readonly client: LockstepClient;
+  /** Whether the user gave this option, rather than left it to its default. */
+  readonly isGiven: (option: string) => boolean;
   /** One JSON document, on a line of stdout. */
   readonly printJson: (value: unknown) => void;
 }
@@ -78,7 +80,7 @@ export function addCommand<Options extends object>(
     const options = command.optsWithGlobals<Options & CommonOptions>();
     let session: Session | undefined;
     try {
-      session = openSession(io, options);
+      session = openSession(io, options, (name) => command.getOptionValueSourceWithGlobals(name) === 'cli');
       // Options and command come last; a list of arguments comes as a list.
       const args = (parameters.slice(0, -2) as readonly (string | string[] | undefined)[]).flat();
       await run(
@@ -124,7 +126,7 @@ function splitList(text: string): string[] {
   return text.split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()]));
 }
 
-function openSession(io: Io, options: CommonOptions): Session {
+function openSession(io: Io, options: CommonOptions, isGiven: Session['isGiven']): Session {
   const given = options.endpoint ?? urlsOfEnvironment(io);
   const endpoints = given.length > 0 ? given : [DEFAULT_ENDPOINT];
   const reach = { endpoints, sign: signer(options.region) };
@@ -137,6 +139,7 @@ function openSession(io: Io, options: CommonOptions): Session {
     endpoints,
     endpointGiven: given.length > 0,
     reach,
+    isGiven,
     get client() {
       return (client ??= new LockstepClient({ ...reach, retryForMs: RETRY_FOR_MS }));
     },

@@ -40,7 +40,10 @@ export function addReconcile(program: Command, io: Io): void {
         return;
       }
       const progress = new Progress(session.terminal, `reconciling ${site}`);
-      const done = await untilDone(session.client, id, io.interrupted, (fraction) => progress.update(fraction));
+      const done = await untilDone(session.client, id, {
+        signal: io.interrupted,
+        onProgress: (fraction) => progress.update(fraction),
+      });
       progress.end();
       if (session.json) session.printJson(done);
       else session.terminal.print(...renderReconciliation(done, session.terminal));

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Deployment, openExistingDeployment, openLocalDeployment } from '../tour/deployment.js';
 import { type EventLog, type EventLogOptions, readEventLog } from '../tour/event-log.js';
 import { renderReport } from '../tour/picture.js';
@@ -16,6 +16,9 @@ import { portOption } from './serve.js';
 const DEFAULT_CLIENTS = 32;
 const DEFAULT_ROUND_TRIP_MS = 20;
 const NAMED_ROWS = 5;
+const DEFAULT_PREFIX = 'tour-';
+
+const OF_A_LOCAL_ONE = { data: '--data', port: '--port', roundTripMs: '--round-trip-ms' };
 
 interface TourCommandOptions {
   readonly log?: string;
@@ -28,6 +31,7 @@ interface TourCommandOptions {
   readonly roundTripMs: number;
   readonly data?: string;
   readonly port: number;
+  readonly prefix: string;
   readonly once?: boolean;
 }
 
@@ -53,6 +57,9 @@ export function addTour(program: Command, io: Io): void {
           .default(DEFAULT_ROUND_TRIP_MS),
         new Option('--data <directory>', 'where it keeps everything; by default a new one that is removed at the end'),
         portOption(),
+        new Option('--prefix <text>', 'what the names of its streams begin with, with --endpoint')
+          .argParser(streamPrefix)
+          .default(DEFAULT_PREFIX),
         new Option('--once', 'end after the tour instead of serving until Ctrl-C'),
       ],
       notes: [
@@ -60,9 +67,15 @@ export function addTour(program: Command, io: Io): void {
         'streams of the first site fail, at 60 % all of that site, at 75 % it comes back. At the end both sites are read',
         'from the beginning and held against the file. It ends with 1 if an event is lost, comes twice, or if a case is',
         'torn (came in part, or in another order), or if the sites are not equal.',
-        'With --endpoint it runs against a deployment that is there: it breaks nothing, but asks for the changes.',
+        'With --endpoint it runs against a deployment that is there. It breaks nothing, but asks it to switch over, to move',
+        'home, and to reconcile. It makes four streams of its own, which stay. Do not run it where others rely on home',
+        'staying where it is.',
       ].join('\n'),
-      examples: ['lockstep tour --once', 'lockstep tour --log tickets.csv --case ticket --once --json'],
+      examples: [
+        'lockstep tour --once',
+        'lockstep tour --log tickets.csv --case ticket --once --json',
+        'lockstep tour --endpoint https://abc123.execute-api.us-east-1.amazonaws.com/v1 --cases 200 --once',
+      ],
     },
     async (session, options) => {
       const file = options.log ?? join(io.env['LOCKSTEP_PACKAGE_ROOT'] ?? '.', 'examples', 'helpdesk.csv');
@@ -82,7 +95,7 @@ export function addTour(program: Command, io: Io): void {
           signal: io.interrupted,
         });
         tellResult(session, result);
-        if (options.once !== true && !session.endpointGiven) await goOnServing(session, deployment, result);
+        await tellAfterwards(session, deployment, result, options.once === true);
         if (!isFaultless(result.report)) throw new CommandFailed();
       } catch (error) {
         if (!io.interrupted.aborted || error instanceof CommandFailed) throw error;
@@ -104,8 +117,19 @@ function logOptions({ strict, cases, ...named }: TourCommandOptions): EventLogOp
   return present<EventLogOptions>({ columns, strict, maxCases: cases });
 }
 
-async function open(session: Session, { data, port, roundTripMs }: TourCommandOptions): Promise<Deployment> {
-  if (session.endpointGiven) return openExistingDeployment(session.endpoints);
+/** So that what follows it fits the name of a stream. */
+function streamPrefix(text: string): string {
+  if (/^[A-Za-z0-9_.-]{0,40}$/.test(text)) return text;
+  throw new InvalidArgumentError('Letters, digits, _ . -, up to 40.');
+}
+
+async function open(session: Session, { data, port, roundTripMs, prefix }: TourCommandOptions): Promise<Deployment> {
+  if (session.endpointGiven) {
+    const [ours] = Object.entries(OF_A_LOCAL_ONE).filter(([name]) => session.isGiven(name));
+    if (ours)
+      throw new InvalidArgumentError(`error: ${ours[1]} is of a server that the tour starts: not with --endpoint.`);
+    return openExistingDeployment(session.reach, prefix);
+  }
   return openLocalDeployment({ ...present<{ dataDirectory?: string }>({ dataDirectory: data }), port, roundTripMs });
 }
 
@@ -138,20 +162,15 @@ function tellResult(session: Session, { report, verdict, reconciliationId }: Tou
   if (session.json) session.printJson(report);
 }
 
-async function goOnServing(
+async function tellAfterwards(
   { io, terminal }: Session,
-  { url }: Deployment,
+  deployment: Deployment,
   { reconciliationId }: TourResult,
+  isOnce: boolean,
 ): Promise<void> {
-  terminal.print(
-    `It goes on serving at ${terminal.style.bold(url)} until Ctrl-C. To try next:`,
-    `  curl ${url}/route`,
-    `  curl '${url}/streams/openings/events?limit=2'`,
-    `  curl ${url}/incidents`,
-    `  curl -X PUT ${url}/local/faults -H 'content-type: application/json' \\`,
-    `       -d '{"faults":[{"site":"west","kind":"down"}]}'`,
-    `  npx lockstep verify ${reconciliationId} --endpoint ${url}`,
-    `  npx lockstep tail openings --endpoint ${url}`,
-  );
-  if (!io.interrupted.aborted) await once(io.interrupted, 'abort');
+  const { url, isOurs } = deployment;
+  const goesOn = isOurs && !isOnce;
+  if (goesOn) terminal.print(`It goes on serving at ${terminal.style.bold(url)} until Ctrl-C. To try next:`);
+  if (goesOn || !isOurs) terminal.print(...deployment.afterwards(reconciliationId));
+  if (goesOn && !io.interrupted.aborted) await once(io.interrupted, 'abort');
 }

@@ -1,9 +1,12 @@
+import { setTimeout } from 'node:timers/promises';
 import type { Followers } from './followers.js';
 import type { LogCase } from './event-log.js';
 import type { Happening, SiteState, TourState, TourView } from './state.js';
 
 const SHOW_MS = 100;
 const LOOK_MS = 400;
+/** Times as long as a look took, at least, until the next: a deployment that answers slowly has other things to do. */
+const REST = 4;
 
 export interface BoardOptions {
   readonly view: TourView;
@@ -16,7 +19,7 @@ export interface BoardOptions {
 /** Counts what happens and shows it. */
 export class Board {
   private readonly options: BoardOptions;
-  private readonly timers: NodeJS.Timeout[] = [];
+  private readonly ended = new AbortController();
   private readonly startedAt = Date.now();
   private phase: TourState['phase'] = 'running';
   private lastCommitMs = 0;
@@ -25,7 +28,6 @@ export class Board {
   private abortedCases = 0;
   private sites: readonly SiteState[] = [];
   private followers: Followers | undefined;
-  private looking = false;
 
   constructor(options: BoardOptions) {
     this.options = options;
@@ -45,15 +47,12 @@ export class Board {
 
   start(followers: Followers): void {
     this.followers = followers;
-    this.look();
-    this.timers.push(
-      setInterval(() => this.show(), SHOW_MS),
-      setInterval(() => this.look(), LOOK_MS),
-    );
+    void this.again(SHOW_MS, () => this.show());
+    void this.again(LOOK_MS, () => this.look());
   }
 
   end(): void {
-    for (const timer of this.timers) clearInterval(timer);
+    this.ended.abort();
     this.show();
     this.options.view.end();
   }
@@ -93,14 +92,18 @@ export class Board {
     });
   }
 
-  private look(): void {
-    if (this.looking) return;
-    this.looking = true;
-    void this.options
-      .look()
-      .then((sites) => (this.sites = sites))
-      // While a site is going down nobody may answer; the picture then stays as it was.
-      .catch(() => undefined)
-      .finally(() => (this.looking = false));
+  private async look(): Promise<void> {
+    // While a site is going down nobody may answer; the picture then stays as it was.
+    this.sites = await this.options.look().catch(() => this.sites);
+  }
+
+  private async again(periodMs: number, work: () => void | Promise<void>): Promise<void> {
+    const { signal } = this.ended;
+    while (!signal.aborted) {
+      const startedAt = Date.now();
+      await work();
+      const pauseMs = Math.max(periodMs, REST * (Date.now() - startedAt));
+      await setTimeout(pauseMs, undefined, { signal }).catch(() => undefined);
+    }
   }
 }

@@ -42,12 +42,15 @@ export class Checker {
   private readonly cases: readonly ExpectedCase[];
   private readonly readings: Reading[] = [];
 
-  /** @param run what the ids of this run's transactions begin with; events of others are not looked at */
-  constructor(run: string, cases: readonly LogCase[]) {
+  /**
+   * @param run what the ids of this run's transactions begin with; events of others are not looked at
+   * @param prefix of the streams' names
+   */
+  constructor(run: string, cases: readonly LogCase[], prefix = '') {
     this.run = run;
     this.cases = cases.map((logCase, index) => ({
       transactionId: transactionIdOf(run, index),
-      events: eventsOf(logCase),
+      events: eventsOf(logCase, prefix),
     }));
   }
 

@@ -1,24 +1,34 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { httpTransport, LockstepClient } from '../../src/client/index.js';
+import { httpTransport, type HttpTransportOptions, LockstepClient } from '../../src/client/index.js';
+import type { RouteAnswer } from '../../src/core/api.js';
 import { LockstepError } from '../../src/core/errors.js';
 import { type Disruptions, LocalFaults, RequestedChanges } from './disruptions.js';
-import { TOUR_STREAMS } from './mapping.js';
+import { tourStreams } from './mapping.js';
 
 /** Longer than any outage of the tour: a client that gave up would have to take another id, milliseconds. */
 const RETRY_FOR_MS = 120_000;
+/** Longer than API Gateway waits for an answer. */
 const ATTEMPT_TIMEOUT_MS = 30_000;
 
-/** What the tour runs against. */
+/** What the tour runs against: anything that serves the REST contract, with a way to disrupt it. */
 export interface Deployment {
   /** Where to send curl to. */
   readonly url: string;
   readonly sites: readonly string[];
   readonly client: LockstepClient;
   readonly disruptions: Disruptions;
+  /** What the names of the tour's streams begin with, these names, and the shards of each where it is made. */
+  readonly prefix: string;
+  readonly streams: readonly string[];
+  readonly shards: number;
   /** In words, for the one who watches. */
   readonly words: string;
+  /** What there is to do afterwards, in lines. @param reconciliationId the last one */
+  afterwards(reconciliationId: string): readonly string[];
+  /** Whether it ends with this process, and may be looked at until then. */
+  readonly isOurs: boolean;
   /** Requests that failed and that the client sent again. */
   failedRequests(): number;
   close(): Promise<void>;
@@ -31,7 +41,7 @@ export interface LocalOptions {
   readonly roundTripMs: number;
 }
 
-/** Two sites on this machine behind a real HTTP server, in this process. */
+/** Two sites on this machine behind a real HTTP server, in this process. What is disrupted there truly fails. */
 export async function openLocalDeployment(options: LocalOptions): Promise<Deployment> {
   // Loads the storage engine, which most commands do without.
   const { serveEmbedded } = await import('../../src/embedded/index.js');
@@ -43,13 +53,23 @@ export async function openLocalDeployment(options: LocalOptions): Promise<Deploy
   const { port, roundTripMs } = options;
   try {
     const server = await serveEmbedded({ dataDirectory, sites, roundTripMs, port });
+    const close = async (): Promise<void> => {
+      await server.close();
+      await remove();
+    };
     try {
-      const deployment = await connect([server.url], (url, _client, home) => new LocalFaults(url, home));
-      const close = async (): Promise<void> => {
-        await server.close();
-        await remove();
+      const { route, ...connection } = await connect({ endpoints: [server.url] });
+      return {
+        ...connection,
+        disruptions: new LocalFaults(server.url, route.home),
+        prefix: '',
+        streams: tourStreams(''),
+        shards: 2,
+        words: `sites east and west on this machine, ${roundTripMs} ms apart`,
+        afterwards: (reconciliationId) => toTryAt(server.url, reconciliationId),
+        isOurs: true,
+        close,
       };
-      return { ...deployment, words: `sites east and west on this machine, ${roundTripMs} ms apart`, close };
     } catch (error) {
       await server.close();
       throw error;
@@ -60,22 +80,39 @@ export async function openLocalDeployment(options: LocalOptions): Promise<Deploy
   }
 }
 
-/** A deployment that runs already, and that is not to be broken. */
-export async function openExistingDeployment(endpoints: readonly string[]): Promise<Deployment> {
-  const deployment = await connect(endpoints, (_url, client, site, others) => {
-    const [other] = others;
-    if (other === undefined) {
-      throw new LockstepError('NotEnoughReplicas', 'the tour needs a second site that is in sync; see lockstep route');
-    }
-    return new RequestedChanges(client, { site, other, streams: TOUR_STREAMS });
-  });
-  return { ...deployment, words: `the deployment at ${endpoints.join(', ')}`, close: () => Promise.resolve() };
+/**
+ * A deployment that runs already, and that is not to be broken: it is asked for the changes.
+ *
+ * @param prefix keeps the tour's streams apart from what others have there
+ */
+export async function openExistingDeployment(reach: HttpTransportOptions, prefix: string): Promise<Deployment> {
+  const { route, ...connection } = await connect(reach);
+  const { home: site, inSync } = route;
+  const other = inSync.find((name) => name !== site);
+  if (other === undefined) {
+    throw new LockstepError('NotEnoughReplicas', 'the tour needs a second site that is in sync; see lockstep route');
+  }
+  const streams = tourStreams(prefix);
+  return {
+    ...connection,
+    disruptions: new RequestedChanges(connection.client, { site, other, streams }),
+    prefix,
+    streams,
+    // They stay, and cost by the hour.
+    shards: 1,
+    words: `the deployment at ${reach.endpoints.join(', ')}`,
+    afterwards: () => [
+      `Home is at ${other} now: \`lockstep move-home ${site}\` moves it back.`,
+      `The streams stay, for the next tour, and cost what ${streams.length * connection.sites.length} shards cost: ${streams.join(', ')}.`,
+    ],
+    isOurs: false,
+    close: () => Promise.resolve(),
+  };
 }
 
-async function connect(
-  endpoints: readonly string[],
-  disrupt: (url: string, client: LockstepClient, home: string, others: readonly string[]) => Disruptions,
-): Promise<Omit<Deployment, 'words' | 'close'>> {
+type Connection = Pick<Deployment, 'url' | 'sites' | 'client' | 'failedRequests'> & { readonly route: RouteAnswer };
+
+async function connect(reach: HttpTransportOptions): Promise<Connection> {
   let failed = 0;
   const countingFetch: typeof fetch = async (...request) => {
     try {
@@ -87,16 +124,21 @@ async function connect(
       throw error;
     }
   };
-  const transport = httpTransport({ endpoints, fetch: countingFetch, timeoutMs: ATTEMPT_TIMEOUT_MS });
+  const transport = httpTransport({ ...reach, fetch: countingFetch, timeoutMs: ATTEMPT_TIMEOUT_MS });
   const client = new LockstepClient({ transport, retryForMs: RETRY_FOR_MS });
-  const { home, inSync, sites } = await client.getRoute();
-  const url = endpoints[0] ?? '';
-  const others = inSync.filter((site) => site !== home);
-  return {
-    url,
-    sites: sites.map(({ name }) => name),
-    client,
-    disruptions: disrupt(url, client, home, others),
-    failedRequests: () => failed,
-  };
+  const route = await client.getRoute();
+  const sites = route.sites.map(({ name }) => name);
+  return { url: reach.endpoints[0] ?? '', sites, client, route, failedRequests: () => failed };
+}
+
+function toTryAt(url: string, reconciliationId: string): readonly string[] {
+  return [
+    `  curl ${url}/route`,
+    `  curl '${url}/streams/openings/events?limit=2'`,
+    `  curl ${url}/incidents`,
+    `  curl -X PUT ${url}/local/faults -H 'content-type: application/json' \\`,
+    `       -d '{"faults":[{"site":"west","kind":"down"}]}'`,
+    `  npx lockstep verify ${reconciliationId} --endpoint ${url}`,
+    `  npx lockstep tail openings --endpoint ${url}`,
+  ];
 }

@@ -1,6 +1,7 @@
 import { duration } from '../ui/text.js';
 import type { Board } from './board.js';
 import type { Deployment } from './deployment.js';
+import { incidentsSince } from './incidents.js';
 import { NOT_MEASURED, Outage, type OutageTimes } from './outage.js';
 import type { Pace, Stage } from './pace.js';
 import { allInSync } from './settle.js';
@@ -8,9 +9,11 @@ import { allInSync } from './settle.js';
 const RECOVERY_TIMEOUT_MS = 30_000;
 const SYNC_TIMEOUT_MS = 90_000;
 
-export interface Outages {
-  readonly switchover: OutageTimes;
-  readonly takeover: OutageTimes;
+/** What the disruptions came to. */
+export interface Aftermath {
+  readonly outages: { readonly switchover: OutageTimes; readonly takeover: OutageTimes };
+  /** Ids of those that were asked for. */
+  readonly reconciliations: readonly string[];
 }
 
 export interface DirectorOptions {
@@ -35,10 +38,11 @@ export class Director {
     this.outage?.committed();
   }
 
-  async run(): Promise<Outages> {
+  async run(): Promise<Aftermath> {
     const { disruptions } = this.options.deployment;
     let switchover = NOT_MEASURED;
     let takeover = NOT_MEASURED;
+    let reconciliations: readonly string[] = [];
     for (const [index, stage] of this.options.stages.entries()) {
       await this.options.pace.whenFinished(stage.due);
       this.options.signal.throwIfAborted();
@@ -47,10 +51,10 @@ export class Director {
       } else if (stage.name === 'site-fails') {
         takeover = await this.break(index, stage.name, () => disruptions.failSite());
       } else {
-        await this.mend(index);
+        reconciliations = await this.mend(index);
       }
     }
-    return { switchover, takeover };
+    return { outages: { switchover, takeover }, reconciliations };
   }
 
   private async break(
@@ -61,9 +65,10 @@ export class Director {
     const { deployment, board, pace } = this.options;
     const { disruptions, client } = deployment;
     board.happened(this.say(stage, disruptions.words[name]), 'broken');
+    const listIncidents = await incidentsSince(client);
     this.outage = new Outage({
       kinds: disruptions.kinds[name],
-      listIncidents: async () => (await client.listIncidents({ limit: 100 })).incidents,
+      listIncidents,
       timeoutMs: RECOVERY_TIMEOUT_MS,
     });
     await act();
@@ -80,15 +85,16 @@ export class Director {
     return times;
   }
 
-  private async mend(stage: number): Promise<void> {
+  private async mend(stage: number): Promise<readonly string[]> {
     const { deployment, board, pace, signal } = this.options;
     const { words, site } = deployment.disruptions;
     board.happened(this.say(stage, words['all-returns']), 'plain');
-    await deployment.disruptions.returnAll();
+    const reconciliations = await deployment.disruptions.returnAll();
     pace.openGate(stage);
-    const inSync = await allInSync(deployment.client, SYNC_TIMEOUT_MS, signal);
-    if (inSync) board.happened(`${site} is compared, has what it missed, and is in sync`, 'mended');
+    const inSync = await allInSync(deployment, SYNC_TIMEOUT_MS, signal);
+    if (inSync) board.happened(words['in-sync'], 'mended');
     else board.happened(`${site} is not in sync after ${duration(SYNC_TIMEOUT_MS)}`, 'broken');
+    return reconciliations;
   }
 
   private say(stage: number, what: string): string {

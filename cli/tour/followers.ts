@@ -1,7 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { LockstepClient } from '../../src/client/index.js';
 import type { Checker, Reading } from './checker.js';
-import { TOUR_STREAMS } from './mapping.js';
 
 const PAGE = 1_000;
 const POLL_MS = 50;
@@ -22,12 +21,12 @@ export class Followers {
   private readonly transactions = new Set<string>();
   private failure: { readonly error: unknown } | undefined;
 
-  constructor(client: ReadingClient, checker: Checker) {
+  constructor(client: ReadingClient, checker: Checker, streams: readonly string[]) {
     // One reading of all four: their order is checked per stream, their completeness over all.
     this.byStream = checker.reading('live readers of the streams');
     this.whole = checker.reading('live reader of whole transactions');
-    for (const stream of TOUR_STREAMS) this.run(this.followStream(client, stream));
-    this.run(this.followTransactions(client));
+    for (const stream of streams) this.run(this.followStream(client, stream));
+    this.run(this.followTransactions(client, streams));
   }
 
   /** Events that the readers of the streams got. */
@@ -75,8 +74,7 @@ export class Followers {
     }
   }
 
-  private async followTransactions(client: ReadingClient): Promise<void> {
-    const streams = [...TOUR_STREAMS];
+  private async followTransactions(client: ReadingClient, streams: readonly string[]): Promise<void> {
     for await (const page of client.transactionPages({ streams, limit: PAGE, signal: this.stop.signal })) {
       for (const transaction of page.items) {
         this.whole.takeTransaction(transaction);

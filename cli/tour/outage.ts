@@ -14,10 +14,11 @@ export const NOT_MEASURED: OutageTimes = { detectedMs: null, firstCommitMs: null
 const POLL_MS = 25;
 
 export interface OutageOptions {
-  /** What of this kind begins from now on is the outage. */
+  /** The first incident of this kind is the outage. */
   readonly kinds: readonly IncidentKind[];
+  /** Those that have begun since. */
   listIncidents(): Promise<readonly Incident[]>;
-  /** After this it is given up. */
+  /** Counted from when its end is waited for; after it that is given up. */
   readonly timeoutMs: number;
 }
 
@@ -25,7 +26,8 @@ export interface OutageOptions {
  * Measures how long something that was broken was in the way.
  *
  * Incidents carry the time at which they began, so it does not matter that they are looked for only now and then, nor
- * that asking for them may fail meanwhile.
+ * that asking for them may fail meanwhile. Where the deployment's clock is not ours, that time is taken to be as near to
+ * what it says as it can have been.
  */
 export class Outage {
   /** Milliseconds since 1970. */
@@ -44,12 +46,12 @@ export class Outage {
 
   /** Resolves after the first commit behind the incident. */
   async end(): Promise<{ times: OutageTimes; incident: Incident | undefined }> {
-    const giveUpAt = this.brokenAt + this.options.timeoutMs;
+    const giveUpAt = Date.now() + this.options.timeoutMs;
     const incident = await this.findIncident(giveUpAt);
     if (incident === undefined) return { times: NOT_MEASURED, incident };
-    const startedAt = Date.parse(incident.startedAt);
+    const startedAt = Math.min(Math.max(Date.parse(incident.startedAt), this.brokenAt), Date.now());
     const committedAt = await this.firstCommitFrom(startedAt, giveUpAt);
-    const since = (at: number): number => Math.max(0, at - this.brokenAt);
+    const since = (at: number): number => at - this.brokenAt;
     return {
       times: { detectedMs: since(startedAt), firstCommitMs: committedAt === undefined ? null : since(committedAt) },
       incident,
@@ -59,9 +61,7 @@ export class Outage {
   private async findIncident(giveUpAt: number): Promise<Incident | undefined> {
     while (Date.now() < giveUpAt) {
       const incidents = await this.options.listIncidents().catch(() => []);
-      const ours = incidents.filter(
-        ({ kind, startedAt }) => this.options.kinds.includes(kind) && Date.parse(startedAt) >= this.brokenAt,
-      );
+      const ours = incidents.filter(({ kind }) => this.options.kinds.includes(kind));
       const first = ours.sort((a, b) => (a.startedAt < b.startedAt ? -1 : 1))[0];
       if (first !== undefined) return first;
       await setTimeout(POLL_MS);

@@ -37,12 +37,12 @@ function rateOf({ committed, writingMs }: TourState): string {
   return writingMs < 500 ? '' : `${count((committed.cases * 1_000) / writingMs)}/s`;
 }
 
-function renderSite({ role, active, mirrors }: SiteState, style: Style): string {
+function renderSite({ role, active, behind }: SiteState, style: Style): string {
   const roles = { home: style.good('● home'), 'in sync': style.good('● in sync'), joining: style.warn('◐ joining') };
   const said = role === 'out' ? style.bad('○ out of sync') : roles[role];
   const reads = active.length === 0 ? '' : style.dim(`active: ${active.join(' ')}`);
-  const behind = mirrors.length === 0 ? '' : style.warn(`${counted(mirrors.length, 'mirror')} ${mirrors[0] ?? ''}`);
-  return `${padEnd(said, 15)}  ${[reads, behind].filter((text) => text !== '').join('  ')}`.trimEnd();
+  const waits = behind.length === 0 ? '' : style.warn(`${counted(behind.length, 'replica')} ${behind[0] ?? ''}`);
+  return `${padEnd(said, 15)}  ${[reads, waits].filter((text) => text !== '').join('  ')}`.trimEnd();
 }
 
 /** One line of the timeline. */

@@ -1,54 +1,55 @@
 import { setTimeout } from 'node:timers/promises';
 import type { LockstepClient } from '../../src/client/index.js';
-import type { Proof, RouteAnswer, StreamAnswer } from '../../src/core/api.js';
+import type { Incident, Proof, RouteAnswer, StreamAnswer } from '../../src/core/api.js';
 import { messageOf } from '../errors.js';
 import { roleOf, untilDone } from '../service.js';
 import type { Checker, Reading } from './checker.js';
-import { TOUR_STREAMS } from './mapping.js';
+import type { Deployment } from './deployment.js';
 import type { SiteState } from './state.js';
 
-const POLL_MS = 100;
+const POLL_MS = 250;
 const PAGE = 1_000;
 const WAIT_MS = 1_000;
 const COMPARISONS = 3;
 const COMPARE_AGAIN_MS = 1_000;
+/** Of one comparison: a deployment's functions may have to start for it. */
+const COMPARISON_TIMEOUT_MS = 300_000;
 
-/** The streams of the tour, created where they are missing; what is there already is left as it is. */
-export async function ensureStreams(client: LockstepClient): Promise<void> {
-  const { streams } = await client.listStreams();
-  const known = new Set(streams.map(({ name }) => name));
-  await Promise.all(
-    TOUR_STREAMS.filter((name) => !known.has(name)).map((name) => client.putStream(name, { shards: 2 })),
-  );
+/** The streams of the tour, with a replica at every site, created where they are missing. */
+export async function ensureStreams({ client, streams, shards, sites }: TourStreams): Promise<void> {
+  const policy = { shards, mirrors: { count: sites.length - 1 } };
+  await Promise.all(streams.map((name) => client.putStream(name, policy)));
 }
 
+type TourStreams = Pick<Deployment, 'client' | 'streams' | 'shards' | 'sites'>;
+
 /** Sites as they are shown: their part in the route and their replicas of the tour's streams. */
-export async function siteStates(client: LockstepClient): Promise<SiteState[]> {
+export async function siteStates(client: LockstepClient, tour: readonly string[]): Promise<SiteState[]> {
   const [route, { streams }] = await Promise.all([client.getRoute(), client.listStreams()]);
-  return route.sites.map(({ name }) => siteState(name, route, streams));
+  const ours = streams.filter(({ name }) => tour.includes(name));
+  return route.sites.map(({ name }) => siteState(name, route, ours));
 }
 
 function siteState(name: string, route: RouteAnswer, streams: readonly StreamAnswer[]): SiteState {
-  const mirrors = streams.flatMap((stream) => (isOfTour(stream) ? stream.mirrors : []));
+  const replicas = streams.flatMap(({ active, status, mirrors }) => [{ site: active, status }, ...mirrors]);
   return {
     name,
     role: roleOf(route, name),
-    active: TOUR_STREAMS.filter((stream) => route.active[stream] === name),
-    mirrors: mirrors.flatMap(({ site, status }) => (site === name && status !== 'in-sync' ? [status] : [])),
+    active: streams.filter(({ name: stream }) => route.active[stream] === name).map(({ name: stream }) => stream),
+    behind: replicas.flatMap(({ site, status }) => (site === name && status !== 'in-sync' ? [status] : [])),
   };
 }
 
-function isOfTour({ name }: StreamAnswer): boolean {
-  return (TOUR_STREAMS as readonly string[]).includes(name);
-}
-
-/** Waits until every site is in sync, with every mirror. @returns whether that was within the time */
-export async function allInSync(client: LockstepClient, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
+/** Waits until every site is in sync, with every replica. @returns whether that was within the time */
+export async function allInSync(
+  { client, streams }: Pick<Deployment, 'client' | 'streams'>,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<boolean> {
   const giveUpAt = Date.now() + timeoutMs;
   for (;;) {
-    const states = await siteStates(client);
-    if (states.every(({ role, mirrors }) => (role === 'home' || role === 'in sync') && mirrors.length === 0))
-      return true;
+    const states = await siteStates(client, streams);
+    if (states.every(({ role, behind }) => (role === 'home' || role === 'in sync') && behind.length === 0)) return true;
     if (Date.now() > giveUpAt) return false;
     signal.throwIfAborted();
     await setTimeout(POLL_MS);
@@ -61,14 +62,14 @@ export async function allInSync(client: LockstepClient, timeoutMs: number, signa
  * @returns what kept it from reading everything in time, if something did: what it lacks then counts as lost
  */
 export async function readSite(
-  client: LockstepClient,
+  { client, streams }: Pick<Deployment, 'client' | 'streams'>,
   site: string,
   checker: Checker,
   timeoutMs: number,
 ): Promise<string | undefined> {
   const reading = checker.reading(`streams of ${site}`);
   const problems = await Promise.all(
-    TOUR_STREAMS.map((stream) => readStream(client, { stream, site, reading, giveUpAt: Date.now() + timeoutMs })),
+    streams.map((stream) => readStream(client, { stream, site, reading, giveUpAt: Date.now() + timeoutMs })),
   );
   return problems.find((problem) => problem !== undefined);
 }
@@ -102,20 +103,25 @@ export interface CollectedProofs {
   readonly problem?: string;
 }
 
-/** Compares a site with home once more, and collects the proofs of what was reconciled before. */
+/**
+ * Compares a site with home once more, and collects the proofs of what was reconciled before.
+ *
+ * @param before ids, the oldest first
+ */
 export async function collectProofs(
-  client: LockstepClient,
-  site: string,
+  { client, streams, disruptions }: Pick<Deployment, 'client' | 'streams' | 'disruptions'>,
+  before: readonly string[],
   signal: AbortSignal,
 ): Promise<CollectedProofs> {
+  const following = { signal, timeoutMs: COMPARISON_TIMEOUT_MS };
   const proofs: Proof[] = [];
-  for (const earlier of await earlierReconciliations(client)) {
-    const { proof } = await untilDone(client, earlier, signal);
+  for (const earlier of before) {
+    const { proof } = await untilDone(client, earlier, following);
     if (proof !== undefined) proofs.push(proof);
   }
   for (let attempt = 1; ; attempt += 1) {
-    const { id } = await client.reconcile({ site, streams: [...TOUR_STREAMS] });
-    const { proof, problem, status } = await untilDone(client, id, signal);
+    const { id } = await client.reconcile({ site: disruptions.site, streams });
+    const { proof, problem, status } = await untilDone(client, id, following);
     if (proof !== undefined) return { id, proofs: [...proofs, proof] };
     // On a machine with too much to do a call may take too long: running it again continues it.
     if (attempt === COMPARISONS) return { id, proofs, problem: `the comparison ${id} ${status}: ${problem ?? ''}` };
@@ -123,9 +129,8 @@ export async function collectProofs(
   }
 }
 
-/** Those that a return brought about are named in its timeline. */
-async function earlierReconciliations(client: LockstepClient): Promise<string[]> {
-  const { incidents } = await client.listIncidents({ limit: 1_000 });
+/** Reconciliations that a return brought about: they are named in its timeline. The oldest first. */
+export function reconciliationsIn(incidents: readonly Incident[]): string[] {
   const named = incidents.flatMap(({ timeline }) =>
     timeline.flatMap(({ what }) => /\breconciliation ([A-Za-z0-9_-]{8,64})\b/i.exec(what)?.[1] ?? []),
   );

@@ -24,8 +24,8 @@ export interface SiteState {
   readonly role: SiteRole;
   /** Streams of the tour that readers take from here. */
   readonly active: readonly string[];
-  /** Of the mirrors here that are not in sync. */
-  readonly mirrors: readonly MirrorStatus[];
+  /** Of the replicas here that are not in sync. */
+  readonly behind: readonly MirrorStatus[];
 }
 
 /** Something that happened, said once. */

@@ -1,18 +1,22 @@
+import { LockstepError } from '../../src/core/errors.js';
 import { count } from '../ui/text.js';
 import { Board } from './board.js';
 import { Checker, type Verdict } from './checker.js';
 import type { Deployment } from './deployment.js';
-import { Director, type Outages } from './director.js';
+import { type Aftermath, Director } from './director.js';
 import type { EventLog } from './event-log.js';
 import { Followers } from './followers.js';
+import { incidentsSince } from './incidents.js';
 import { Pace, planStages } from './pace.js';
 import { eventsOfVerdict, summariseProofs, type TourReport } from './report.js';
-import { collectProofs, ensureStreams, readSite, siteStates } from './settle.js';
+import { allInSync, collectProofs, ensureStreams, readSite, reconciliationsIn, siteStates } from './settle.js';
 import type { TourView } from './state.js';
 import { writeCases } from './writers.js';
 
 const PATIENCE_MS = 30_000;
 const READ_TIMEOUT_MS = 60_000;
+/** Kinesis takes tens of seconds to create a stream, and who fills it looks once a minute. */
+const SETUP_TIMEOUT_MS = 300_000;
 
 export interface TourOptions {
   readonly log: EventLog;
@@ -41,25 +45,27 @@ export async function runTour(options: TourOptions): Promise<TourResult> {
   const { log, deployment, view, signal } = options;
   const run = `tour-${Date.now().toString(36)}`;
   const startedAt = Date.now();
-  await ensureStreams(deployment.client);
-  const checker = new Checker(run, (await options.readLog()).cases);
+  await prepare(deployment, signal);
+  const incidents = await incidentsSince(deployment.client);
+  const checker = new Checker(run, (await options.readLog()).cases, deployment.prefix);
   const board = new Board({
     view,
     totals: { cases: log.cases.length, events: log.eventCount },
-    look: () => siteStates(deployment.client),
+    look: () => siteStates(deployment.client, deployment.streams),
     failedRequests: () => deployment.failedRequests(),
   });
-  const followers = new Followers(deployment.client, checker);
+  const followers = new Followers(deployment.client, checker, deployment.streams);
   board.start(followers);
   try {
-    const outages = await sendLog(options, run, board);
+    const { outages, reconciliations } = await sendLog(options, run, board);
     board.enter('settling');
     await followers.caughtUp(board.committed.events, PATIENCE_MS, signal);
     board.enter('checking');
-    const { id, proofs, problem } = await collectProofs(deployment.client, deployment.disruptions.site, signal);
+    const before = [...reconciliationsIn(await incidents()), ...reconciliations];
+    const { id, proofs, problem } = await collectProofs(deployment, before, signal);
     if (problem !== undefined) board.happened(problem, 'broken');
     for (const site of deployment.sites) {
-      const incomplete = await readSite(deployment.client, site, checker, READ_TIMEOUT_MS);
+      const incomplete = await readSite(deployment, site, checker, READ_TIMEOUT_MS);
       if (incomplete !== undefined) board.happened(incomplete, 'broken');
     }
     await followers.end();
@@ -81,8 +87,19 @@ export async function runTour(options: TourOptions): Promise<TourResult> {
   }
 }
 
+/** What the tour changes later has to be well before: the streams are there, and every site is in sync. */
+async function prepare(deployment: Deployment, signal: AbortSignal): Promise<void> {
+  await ensureStreams(deployment);
+  if (await allInSync(deployment, SETUP_TIMEOUT_MS, signal)) return;
+  const minutes = SETUP_TIMEOUT_MS / 60_000;
+  throw new LockstepError(
+    'NotEnoughReplicas',
+    `after ${minutes} minutes not every site is in sync, with a replica of every stream of the tour; see lockstep route and lockstep streams list`,
+  );
+}
+
 /** Ends when every case is written and everything that was broken has been mended. */
-async function sendLog(options: TourOptions, run: string, board: Board): Promise<Outages> {
+async function sendLog(options: TourOptions, run: string, board: Board): Promise<Aftermath> {
   const { log, clients, deployment } = options;
   const stages = planStages(log.cases.length, clients);
   const pace = new Pace(stages);
@@ -95,6 +112,7 @@ async function sendLog(options: TourOptions, run: string, board: Board): Promise
   const writing = writeCases({
     client: deployment.client,
     run,
+    prefix: deployment.prefix,
     cases: log.cases,
     clients,
     pace,
@@ -106,8 +124,8 @@ async function sendLog(options: TourOptions, run: string, board: Board): Promise
     onAborted: (logCase, why) => board.caseAborted(logCase, why),
   });
   try {
-    const [outages] = await Promise.all([director.run(), writing.then(() => tellWritten(board))]);
-    return outages;
+    const [aftermath] = await Promise.all([director.run(), writing.then(() => tellWritten(board))]);
+    return aftermath;
   } finally {
     broken.abort();
   }

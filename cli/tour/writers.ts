@@ -12,6 +12,8 @@ export interface Writing {
   /** What the ids of its transactions begin with. */
   readonly run: string;
   readonly cases: readonly LogCase[];
+  /** Of the streams' names. */
+  readonly prefix: string;
   /** How many cases are under way at a time. */
   readonly clients: number;
   readonly pace: Pace;
@@ -37,10 +39,10 @@ export async function writeCases(writing: Writing): Promise<void> {
   await Promise.all(Array.from({ length: writing.clients }, clientLoop));
 }
 
-async function writeCase({ client, run, cases, pace, ...writing }: Writing, index: number): Promise<void> {
+async function writeCase({ client, run, cases, prefix, pace, ...writing }: Writing, index: number): Promise<void> {
   const logCase = cases[index];
   if (logCase === undefined || writing.signal.aborted) return;
-  const events = eventsOf(logCase);
+  const events = eventsOf(logCase, prefix);
   const streams = [...new Set(events.map(({ stream }) => stream))];
   try {
     await client.run(

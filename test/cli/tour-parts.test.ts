@@ -2,10 +2,12 @@ import { setTimeout } from 'node:timers/promises';
 import fc from 'fast-check';
 import { LocalFaults, RequestedChanges } from '../../cli/tour/disruptions.js';
 import { caseIndexOf, transactionIdOf } from '../../cli/tour/mapping.js';
+import { incidentsSince } from '../../cli/tour/incidents.js';
 import { NOT_MEASURED, Outage } from '../../cli/tour/outage.js';
 import { Pace, planStages } from '../../cli/tour/pace.js';
 import { isFaultless, summariseProofs, type TourReport } from '../../cli/tour/report.js';
 import type { Incident, IncidentKind, LocalControls, Proof } from '../../src/core/api.js';
+import { LockstepError } from '../../src/core/errors.js';
 import { createApp } from '../../src/http/app.js';
 import { serve } from '../../src/http/server.js';
 import { FakeDeployment } from './fake-service.js';
@@ -92,7 +94,6 @@ describe('measuring an outage', () => {
       incident('switchover', startedAt),
       incident('takeover', startedAt + 100),
       incident('takeover', startedAt),
-      incident('takeover', outage.brokenAt - 1_000),
     );
     const measuring = outage.end();
     await setTimeout(80);
@@ -103,13 +104,36 @@ describe('measuring an outage', () => {
     expect(times.firstCommitMs).toBeGreaterThanOrEqual(times.detectedMs! + 60);
   });
 
+  test.each([
+    ['behind', -3_600_000],
+    ['ahead of', 3_600_000],
+  ])('does not mind a deployment whose clock is %s ours', async (_, byMs) => {
+    const found: Incident[] = [];
+    const outage = new Outage({ kinds: ['switchover'], timeoutMs: 5_000, listIncidents: async () => found });
+    found.push(incident('switchover', Date.now() + byMs));
+    const measuring = outage.end();
+    const commits = setInterval(() => outage.committed(), 10);
+    const { times } = await measuring;
+    clearInterval(commits);
+    expect(times.detectedMs).toBeGreaterThanOrEqual(0);
+    expect(times.firstCommitMs).toBeGreaterThanOrEqual(times.detectedMs!);
+  });
+
+  test('incidents since are those that were not there before', async () => {
+    const incidents = [incident('takeover', 1)];
+    const since = await incidentsSince({ listIncidents: async () => ({ incidents: [...incidents] }) });
+    expect(await since()).toEqual([]);
+    incidents.push(incident('switchover', 0));
+    expect(await since()).toEqual([incidents[1]]);
+  });
+
   test('says so where there was none, and where no commit came', async () => {
     const none = new Outage({ kinds: ['takeover'], timeoutMs: 50, listIncidents: async () => [] });
     await expect(none.end()).resolves.toEqual({ times: NOT_MEASURED, incident: undefined });
     const known: Incident[] = [];
     const noCommit = new Outage({ kinds: ['takeover'], timeoutMs: 50, listIncidents: async () => known });
-    known.push(incident('takeover', noCommit.brokenAt + 5));
-    expect((await noCommit.end()).times).toEqual({ detectedMs: 5, firstCommitMs: null });
+    known.push(incident('takeover', noCommit.brokenAt));
+    expect((await noCommit.end()).times).toEqual({ detectedMs: 0, firstCommitMs: null });
   });
 });
 
@@ -134,12 +158,26 @@ describe('disruptions', () => {
     const changes = new RequestedChanges(deployment.service, { site: 'east', other: 'west', streams: ['a', 'b'] });
     await changes.failStreams();
     await changes.failSite();
-    await changes.returnAll();
+    expect(await changes.returnAll()).toEqual([expect.any(String)]);
     expect(deployment.requests).toEqual([
-      ['switchover', ['a', { to: 'west' }]],
-      ['switchover', ['b', { to: 'west' }]],
+      ['switchover', ['a', {}]],
+      ['switchover', ['b', {}]],
       ['moveHome', { to: 'west' }],
+      ['reconcile', { site: 'east', streams: ['a', 'b'] }],
     ]);
+  });
+
+  test('ask again where no replica is level just now, and not where they are refused', async () => {
+    const { service } = new FakeDeployment();
+    const answers = [new LockstepError('ReplicaBehind', 'a lags'), new LockstepError('InvalidRequest', 'no')];
+    let asked = 0;
+    const moveHome = (): Promise<Incident> => Promise.reject(answers[Math.min(asked++, 1)]!);
+    const changes = new RequestedChanges(
+      { switchover: service.switchover, moveHome, reconcile: service.reconcile },
+      { site: 'east', other: 'west', streams: [] },
+    );
+    await expect(changes.failSite()).rejects.toMatchObject({ code: 'InvalidRequest' });
+    expect(asked).toBe(2);
   });
 });
 

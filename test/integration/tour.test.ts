@@ -1,11 +1,16 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openExistingDeployment, openLocalDeployment } from '../../cli/tour/deployment.js';
+import { Readable } from 'node:stream';
+import { runCli } from '../../cli/program.js';
+import { openLocalDeployment } from '../../cli/tour/deployment.js';
 import { readEventLog } from '../../cli/tour/event-log.js';
-import { isFaultless } from '../../cli/tour/report.js';
+import { isFaultless, type TourReport } from '../../cli/tour/report.js';
 import type { TourView } from '../../cli/tour/state.js';
 import { runTour } from '../../cli/tour/tour.js';
+import type { Io } from '../../cli/ui/terminal.js';
+import { LockstepClient } from '../../src/client/index.js';
+import { type EmbeddedServer, serveEmbedded } from '../../src/embedded/serve.js';
 
 const CASES = 60;
 const SILENT: TourView = { update: () => undefined, happened: () => undefined, end: () => undefined };
@@ -60,26 +65,79 @@ test('the tour: switchover and takeover on the way, and every event of every cas
   }
 }, 120_000);
 
-test('the tour of a deployment that is there breaks nothing and asks for the changes', async () => {
-  const file = writeLog();
-  const local = await openLocalDeployment({ port: 0, roundTripMs: 0 });
-  try {
-    const deployment = await openExistingDeployment([local.url]);
-    const { report, verdict } = await runTour({
-      log: await readEventLog(file),
-      readLog: () => readEventLog(file),
-      clients: 8,
-      deployment,
-      view: SILENT,
-      signal: new AbortController().signal,
-    });
-    expect(verdict.findings).toEqual([]);
-    expect(isFaultless(report)).toBe(true);
-    expect(await local.client.getRoute()).toMatchObject({
-      home: 'west',
-      inSync: expect.arrayContaining(['east', 'west']),
-    });
-  } finally {
-    await local.close();
+describe('the tour of a deployment that is there', () => {
+  let server: EmbeddedServer;
+  afterEach(() => server.close());
+
+  /** What is printed, as a program reads it. */
+  async function tour(...args: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+    const texts = { stdout: '', stderr: '' };
+    const io: Io = {
+      stdin: Readable.from([]),
+      stdout: { write: (text) => void (texts.stdout += text) },
+      stderr: { write: (text) => void (texts.stderr += text) },
+      env: { LOCKSTEP_PACKAGE_ROOT: process.env['LOCKSTEP_PACKAGE_ROOT'] },
+      interrupted: new AbortController().signal,
+    };
+    const code = await runCli(['tour', '--once', '--log', writeLog(), '--clients', '8', ...args], io);
+    return { code, ...texts };
   }
-}, 120_000);
+
+  const reportIn = (stdout: string) => JSON.parse(stdout.trimEnd().split('\n').at(-1)!) as TourReport;
+  const clientAt = (site: string) => new LockstepClient({ endpoints: [`${server.url}/sites/${site}`] });
+  const faultless = (cases: number) => ({
+    transactions: { committed: cases, aborted: 0 },
+    events: { lost: 0, duplicated: 0, torn: 0 },
+    switchover: { detectedMs: expect.any(Number), firstCommitMs: expect.any(Number) },
+    takeover: { detectedMs: expect.any(Number), firstCommitMs: expect.any(Number) },
+    reconciliation: { conflicts: 0, digestsEqual: true },
+  });
+
+  test('breaks nothing and asks for the changes, also where it was before, at endpoints of any sites', async () => {
+    server = await serveEmbedded({ port: 0, sites: ['east', 'west', 'north'], creationMs: 400 });
+    const endpoint = ['east', 'west'].map((site) => `${server.url}/sites/${site}`).join(',');
+    const first = await tour('--endpoint', endpoint, '--json');
+    expect([first.code, reportIn(first.stdout)]).toMatchObject([0, faultless(CASES)]);
+    expect(await clientAt('north').getRoute()).toMatchObject({ home: 'west', active: { 'tour-steps': 'west' } });
+    // What was asked for at 75 %, and once more at the end.
+    const { streams } = await clientAt('east').listStreams();
+    expect(streams.map(({ name, mirrors }) => [name, mirrors.length])).toEqual(
+      ['closings', 'openings', 'rework', 'steps'].map((name) => [`tour-${name}`, 2]),
+    );
+    // One endpoint is enough, and what the first tour left behind is no matter.
+    const second = await tour('--endpoint', `${server.url}/sites/north`, '--cases', '20', '--json');
+    expect([second.code, reportIn(second.stdout)]).toMatchObject([0, faultless(20)]);
+    expect((await clientAt('east').getRoute()).home).not.toBe('west');
+    const { incidents } = await clientAt('east').listIncidents({ limit: 1_000 });
+    expect([...new Set(incidents.map(({ kind }) => kind))].sort()).toEqual(['planned-move', 'switchover']);
+  }, 120_000);
+
+  test('tells a person what stays', async () => {
+    server = await serveEmbedded({ port: 0 });
+    const { code, stdout } = await tour('--endpoint', server.url, '--cases', '10', '--prefix', 'mine.');
+    expect(code).toBe(0);
+    expect(stdout).toContain('10 committed, 0 aborted');
+    expect(stdout).toContain('Home is at west now: `lockstep move-home east` moves it back.');
+    expect(stdout).toContain('mine.openings, mine.steps, mine.rework, mine.closings');
+  }, 60_000);
+
+  test('is refused where there is no second site, and leaves no stream', async () => {
+    server = await serveEmbedded({ port: 0, sites: ['east'] });
+    const { code, stderr } = await tour('--endpoint', server.url, '--json');
+    expect([code, stderr]).toEqual([1, expect.stringContaining('"code":"NotEnoughReplicas"')]);
+    expect((await clientAt('east').listStreams()).streams).toEqual([]);
+  });
+
+  test('takes no options of a server that it would start itself', async () => {
+    server = await serveEmbedded({ port: 0 });
+    for (const given of [
+      ['--data', folder],
+      ['--port', '15099'],
+      ['--round-trip-ms', '5'],
+    ]) {
+      const { code, stderr } = await tour('--endpoint', server.url, ...given);
+      expect([code, stderr]).toEqual([2, expect.stringContaining(`${given[0]} is of a server`)]);
+    }
+    expect((await tour('--endpoint', server.url, '--prefix', 'a b')).code).toBe(2);
+  });
+});
