@@ -2,6 +2,7 @@ import { firstRoute } from '../core/route.js';
 import type { MirrorAgent } from '../ports/mirror-agent.js';
 import { createAgent } from './agent.js';
 import { recallBacklogs } from './applier.js';
+import { Backfill } from './backfill.js';
 import { Closer, recallClosed } from './close.js';
 import { CommitQueue } from './commit-queue.js';
 import { tellEndpoint } from './endpoints.js';
@@ -25,13 +26,16 @@ export class SiteNode {
   readonly site: Site;
   readonly service: SiteService;
   readonly agent: MirrorAgent;
+  /** Foresees what clients will write, where a predictor is given. */
+  readonly backfill: Backfill | undefined;
   readonly #closer: Closer;
 
   constructor(ports: SitePorts) {
     this.site = new Site(ports, performerOf);
     this.#closer = new Closer(this.site);
     const queue = new CommitQueue(this.site);
-    this.service = new SiteService(this.site, queue, new Readers(this.site));
+    this.backfill = ports.predictor && new Backfill(this.site, ports.predictor);
+    this.service = new SiteService(this.site, queue, new Readers(this.site), this.backfill);
     this.agent = createAgent(this.site, this.#closer, (request) => this.service.perform(request));
   }
 
@@ -83,6 +87,11 @@ export class SiteNode {
   /** Forgets what is older than the log is kept. */
   expire(): Promise<void> {
     return expireLog(this.site);
+  }
+
+  /** Learns from what was committed, and counts what became of candidates. */
+  async foresee(): Promise<void> {
+    await this.backfill?.round();
   }
 
   get isServingHome(): boolean {

@@ -30,6 +30,7 @@ import { LockstepError, SiteUnavailable, isLockstepError } from '../core/errors.
 import { PortThrottled, PortUnavailable } from '../ports/failures.js';
 import type { ForwardedRequest } from '../ports/mirror-agent.js';
 import { abort } from './abort.js';
+import type { Backfill } from './backfill.js';
 import { begin } from './begin.js';
 import { commit } from './commit.js';
 import { commitBatch, commitOnce } from './commit-once.js';
@@ -40,6 +41,7 @@ import { healthOf, healthOfAll } from './health.js';
 import { getConflict, listConflicts } from './conflicts.js';
 import { listIncidents } from './incidents.js';
 import { moveHome } from './move-home.js';
+import { predictionsOf, predictionsOfAll } from './predictions.js';
 import type { Readers } from './readers.js';
 import { getReconciliation } from './reconcile.js';
 import { startReconciliation } from './reconciliation.js';
@@ -64,11 +66,13 @@ export class SiteService implements Service {
   readonly #site: Site;
   readonly #queue: CommitQueue;
   readonly #readers: Readers;
+  readonly #backfill: Backfill | undefined;
 
-  constructor(site: Site, queue: CommitQueue, readers: Readers) {
+  constructor(site: Site, queue: CommitQueue, readers: Readers, backfill?: Backfill) {
     this.#site = site;
     this.#queue = queue;
     this.#readers = readers;
+    this.#backfill = backfill;
   }
 
   // ---------------------------------------------------------------------------------------------------- transactions
@@ -182,14 +186,8 @@ export class SiteService implements Service {
     return this.#atHome('resolveConflict', [id, request], () => resolveConflict(this.#site, id, request));
   }
 
-  /** No predictor is deployed with this version: nothing is foreseen, and everything works. */
-  getPredictions(): Promise<PredictionsAnswer> {
-    return Promise.resolve({
-      model: { name: 'none', version: 0, metrics: {} },
-      counts: { written: 0, confirmed: 0, wrong: 0, expired: 0 },
-      bytes: { written: 0, wasted: 0 },
-      waitSavedMs: 0,
-    });
+  getPredictions(own = false): Promise<PredictionsAnswer> {
+    return this.#local(() => (own ? predictionsOf : predictionsOfAll)(this.#site, this.#backfill));
   }
 
   getHealth(own = false): Promise<HealthAnswer> {

@@ -95,6 +95,8 @@ export class Site {
   readonly refilling = new Set<string>();
   /** Where clients reach other sites, as these have told. */
   readonly endpoints = new Map<string, string>();
+  /** Told of each transaction that another site has staged something of here. */
+  touched: (id: string) => void = () => undefined;
   /** Entries copied in this return so far: an attempt that failed half-way has copied, too. */
   copied = 0;
   readonly beatAtMs = new Map<string, number>();

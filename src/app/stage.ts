@@ -19,6 +19,7 @@ export async function stageHere(site: Site, request: StageRequest): Promise<'sta
   // Numbers only rise: a staging that comes late, behind newer ones, must not let one be given twice.
   for (;;) {
     const outcome = await stageOnce(site, entry, next, events, term);
+    if (outcome === 'staged') site.touched(entry.id);
     if (typeof outcome === 'string') return outcome;
     next = outcome;
   }

@@ -47,7 +47,7 @@ async function stageOnce(
   const state = await readTransaction(site, id);
   const entry = await openEntry(site, id, state);
   const isEager = waitsForMirrors(entry.replication);
-  const { staged, fresh } = give(state, events, route, requestId, isEager);
+  const { staged, fresh } = give(state, events, route, requestId, { isEager, nowMs: site.clock.now() });
   checkWrite(site, entry, state, events, fresh);
   const next = firstFree(state) + fresh.length;
   // A retry stages again at the other sites: the first time may have ended between the two. And it checks the guard
@@ -78,7 +78,7 @@ function give(
   events: readonly PreparedEvent[],
   route: Route,
   requestId: string,
-  isEager: boolean,
+  { isEager, nowMs }: { readonly isEager: boolean; readonly nowMs: number },
 ): { readonly staged: readonly StagedEvent[]; readonly fresh: readonly StagedEvent[] } {
   const known = new Map(state.staged.flatMap((event) => (event.id === undefined ? [] : [[event.id, event] as const])));
   const repeated = new Map(state.staged.map((event) => [event.request, event]));
@@ -97,6 +97,7 @@ function give(
       number,
       term: route.term,
       request,
+      writtenAtMs: nowMs,
       ...(foreseen.length > 0 ? { foreseen } : {}),
     };
     fresh.push(given);
@@ -227,7 +228,7 @@ async function stageEverywhere(
 }
 
 /** Tells sites that hold these events which numbers and envelopes they have. */
-export async function confirmForeseen(
+async function confirmForeseen(
   site: Site,
   route: Route,
   entry: OpenEntry,

@@ -365,8 +365,9 @@ export interface Reconciliation {
 
 export interface PredictionsAnswer {
   readonly model: {
+    /** `predictor`; `silent` where it does not answer, `none` where there is none. */
     readonly name: string;
-    readonly version: number;
+    readonly version: string;
     readonly trainedAt?: string;
     readonly trainingWindow?: { readonly from: string; readonly to: string };
     readonly metrics: Readonly<Record<string, number>>;

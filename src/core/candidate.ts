@@ -1,4 +1,5 @@
-import { type EventContent, type PreparedEvent, isEnveloped } from './event.js';
+import type { Json } from './api.js';
+import { type EventContent, type PreparedEvent, bodyOf, contentBytes, isEnveloped, prepareEvent } from './event.js';
 import type { Route } from './route.js';
 
 /**
@@ -55,5 +56,90 @@ export function foreseenAt(
 }
 
 /** Whether a candidate is likely enough to be staged: what it saves outweighs what it costs where it is wrong. */
-export const isWorthwhile = (probability: number, savedMs: number, costMs: number): boolean =>
+const isWorthwhile = (probability: number, savedMs: number, costMs: number): boolean =>
   probability * savedMs > (1 - probability) * costMs;
+
+/** What is foreseen, as whoever foresees says it: not to be trusted in any way. */
+export interface Wish {
+  readonly stream: string;
+  readonly key: string;
+  readonly type: string;
+  readonly data?: Json;
+  readonly dataBase64?: string;
+  readonly step: number;
+  readonly probability: number;
+}
+
+/** By what candidates are chosen. */
+export interface Choice {
+  /** Those that begin named. */
+  readonly streams: readonly string[];
+  /** Digests that are candidates already. */
+  readonly known: ReadonlySet<string>;
+  /** Whether its writes say more than their content, as far as one knows. */
+  readonly isEnveloped: boolean;
+  /** What a foreseen write saves, and what a wrong candidate of 1 KiB costs, milliseconds. */
+  readonly savedMs: number;
+  readonly costMs: number;
+  readonly perStep: number;
+  readonly horizon: number;
+  /** The most candidates, and their most bytes. */
+  readonly count: number;
+  readonly bytes: number;
+}
+
+/** Content that is foreseen, before it stands anywhere. */
+export interface Chosen extends Omit<Candidate, 'below'> {
+  readonly bytes: number;
+}
+
+const MAX_NAME = 256;
+const KIB = 1024;
+
+/** The candidates that are worth it, the likeliest first; what is no event at all is left out. */
+export function choose(wishes: readonly Wish[], choice: Choice): readonly Chosen[] {
+  const chosen: Chosen[] = [];
+  const taken = new Set(choice.known);
+  const perStep = new Map<number, number>();
+  let bytes = 0;
+  const likeliest = wishes.filter((wish) => isLikely(wish, choice)).sort((a, b) => b.probability - a.probability);
+  for (const wish of likeliest) {
+    const candidate = candidateOf(wish, choice.isEnveloped);
+    const ofStep = perStep.get(wish.step) ?? 0;
+    if (!candidate || ofStep >= choice.perStep || chosen.length >= choice.count) continue;
+    if (taken.has(candidate.digest)) {
+      // It stands already, and takes the place of another one all the same.
+      perStep.set(wish.step, ofStep + 1);
+      continue;
+    }
+    const costMs = choice.costMs * Math.max(1, candidate.bytes / KIB);
+    if (bytes + candidate.bytes > choice.bytes || !isWorthwhile(wish.probability, choice.savedMs, costMs)) continue;
+    perStep.set(wish.step, ofStep + 1);
+    taken.add(candidate.digest);
+    chosen.push(candidate);
+    bytes += candidate.bytes;
+  }
+  return chosen;
+}
+
+function isLikely(wish: Wish, { streams, horizon }: Choice): boolean {
+  const { probability, step, key, type } = wish;
+  const isName = (text: unknown) => typeof text === 'string' && text.length > 0 && text.length <= MAX_NAME;
+  const isProbable = typeof probability === 'number' && probability > 0 && probability <= 1;
+  return isProbable && step >= 1 && step <= horizon && streams.includes(wish.stream) && isName(key) && isName(type);
+}
+
+function candidateOf(wish: Wish, isExpectedEnveloped: boolean): Chosen | undefined {
+  const { stream, key, type, data, dataBase64 } = wish;
+  try {
+    const { digest, ...event } = prepareEvent({
+      ...{ stream, key, type },
+      ...(data === undefined ? {} : { data }),
+      ...(dataBase64 === undefined ? {} : { dataBase64 }),
+    });
+    const content = { stream, key, type, ...bodyOf(event) };
+    return { ...content, digest, isEnveloped: isExpectedEnveloped, bytes: contentBytes(content) };
+  } catch {
+    return undefined;
+  }
+}

@@ -51,6 +51,8 @@ export interface DecidedEvent extends PreparedEvent {
   readonly vector?: VersionVector;
   /** Sites that held it as an announced candidate when it was written: what became of predictions is counted by it. */
   readonly foreseen?: readonly string[];
+  /** When it was written, by the clock of home; absent in a commit of one shot. Milliseconds since 1970. */
+  readonly writtenAtMs?: number;
 }
 
 /**
@@ -81,7 +83,7 @@ export function prepareEvent(event: EventIn): PreparedEvent {
 }
 
 /** Bytes that the content takes in a record, without the envelope. */
-function contentBytes(content: EventContent): number {
+export function contentBytes(content: EventContent): number {
   const body = content.data ?? content.dataBase64 ?? '';
   return Buffer.byteLength(body) + Buffer.byteLength(content.key) + Buffer.byteLength(content.type);
 }

@@ -26,8 +26,8 @@ import type { VersionVector } from './version-vector.js';
  *   backlog#{stream}       {timestamp}/{id}   committed, not yet on this site's replica
  *   replica                {stream}           there is a replica here, or one is about to be filled from the log
  *   closed                 {stream}           how far this site's replica is closed
- *   candidates             {id}               what the agent here has staged of candidates, until the transaction ends
- *   predictions            -                  what became of candidates here so far
+ *   candidates             {id}               which candidates were staged here, until what became of them is counted
+ *   predictions            -                  what became of all candidates here so far
  *   unmirrored             {stream}           a transaction wanted mirrors of it that could not be made then
  */
 
@@ -56,6 +56,10 @@ const partKey = (id: string, number: number, request: string, index: number): Ke
 export const clientKey = (id: string, clientId: string): Key => ({ pk: transactionPk(id), sk: `client#${clientId}` });
 export const candidateKey = (id: string, digest: string): Key => ({ pk: transactionPk(id), sk: `candidate#${digest}` });
 export const foreseenKey = (id: string, site: string): Key => ({ pk: transactionPk(id), sk: `foreseen#${site}` });
+/** Transactions of which candidates were staged here, until what became of them is counted. */
+export const TALLIED = 'candidates';
+export const talliedKey = (id: string): Key => ({ pk: TALLIED, sk: id });
+export const TALLY_KEY: Key = { pk: 'predictions', sk: '-' };
 export const markPk = (bucket: number): string => `mark#${bucket}`;
 export const markKey = (id: string, buckets: number): Key => ({ pk: markPk(bucketOf(id, buckets)), sk: id });
 export const versionKey = (stream: string, key: string): Key => ({ pk: `version#${partName(stream, key)}`, sk: '-' });
@@ -218,6 +222,8 @@ export interface StagedEvent extends PreparedEvent {
   readonly request: string;
   /** Sites that held it as an announced candidate when it was written. */
   readonly foreseen?: readonly string[];
+  /** By the clock of home, milliseconds since 1970. */
+  readonly writtenAtMs?: number;
 }
 
 /** What may follow a staged event in its items: keys, names, the digest. */

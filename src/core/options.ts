@@ -57,6 +57,19 @@ export const optionsSchema = z.strictObject({
     12,
   ),
   conflictFunctionMs: ms('How long a function that resolves conflicts may take.', 10, 60_000, 1000),
+  predictionPeriodMs: ms('How often the backfill agent learns and counts.', 20, 60_000, 1000),
+  predictionTimeoutMs: ms('How long the predictor may take for an answer; a later one is not used.', 5, 30_000, 200),
+  predictionCostMs: ms(
+    'What a wrong candidate of 1 KiB costs, as waiting time: it is staged when p · wait saved > (1 − p) · cost.',
+    0,
+    60_000,
+    20,
+  ),
+  predictionHorizon: count('So many events ahead are foreseen; 0: none.', 0, 32, 3),
+  candidatesPerStep: count('The most candidates for one place of a transaction.', 1, 16, 2),
+  candidatesPerTransaction: count('The most candidates of one transaction at one site.', 1, 64, 32),
+  candidateBytesPerTransaction: count('Their most bytes.', 1024, 262_144, 65_536),
+  candidateBytesPerSecond: count('The most bytes of candidates that one process stages.', 0, 1_073_741_824, 1_048_576),
   maxShards: count('The most shards of one replica.', 1, 10_000, 200),
 });
 

@@ -228,7 +228,7 @@ export function setBackVersions(
 }
 
 /** An event to be decided. One that is taken over from another history had a version there, and gets one here. */
-export type ProposedEvent = PreparedEvent & Pick<DecidedEvent, 'version' | 'vector' | 'foreseen'>;
+export type ProposedEvent = PreparedEvent & Pick<DecidedEvent, 'version' | 'vector' | 'foreseen' | 'writtenAtMs'>;
 
 /** What is kept of a stream's keys, and who decides. */
 export interface Keeping {

@@ -14,6 +14,7 @@ import { systemClock, systemRandom } from '../adapters/embedded/system.js';
 import { EmbeddedTables } from '../adapters/embedded/tables.js';
 import { createFront } from '../app/front.js';
 import { SiteNode } from '../app/node.js';
+import { ownPredictor } from '../app/own-predictor.js';
 import type { Deployment } from '../app/site.js';
 import type { LocalControls, Service } from '../core/api.js';
 import { LockstepError } from '../core/errors.js';
@@ -29,6 +30,7 @@ import {
   type MirrorAgent,
   type Peers,
 } from '../ports/mirror-agent.js';
+import type { Predictor } from '../ports/predictor.js';
 import type { Streams } from '../ports/streams.js';
 import type { Tables } from '../ports/tables.js';
 
@@ -63,6 +65,8 @@ export interface EmbeddedOptions {
   readonly background?: boolean;
   /** Puts something between a site's use cases and its ports: what a test stops, loses or counts. */
   readonly wrap?: PortWraps;
+  /** Who foresees events at a site; nobody where it answers nothing. @default one of its own, where there are several */
+  readonly predictorOf?: (site: string) => Predictor | undefined;
   /** Where tables, streams and the control store are kept; for tests. @default by `dataDirectory` */
   readonly storeOf?: (name: string) => OrderedStore;
 }
@@ -204,6 +208,7 @@ class Engine implements EmbeddedLockstep {
   /** One site's ports: its own store, behind the faults, behind what a test puts in between. */
   #openSite(name: string, { given, deployment, world, control, network, agents }: Shared): SiteNode {
     const { wrap, creationMs = 0, observer = SILENT } = given;
+    const predictor = given.predictorOf ? given.predictorOf(name) : predictorFor(deployment);
     const { callTimeoutMs, bulkTimeoutMs } = this.#options;
     const { clock, random } = world;
     const store = this.#store(given, name);
@@ -226,6 +231,7 @@ class Engine implements EmbeddedLockstep {
       observer,
       later: (work) => this.#loops.track(work),
       confirm: (work) => this.#loops.track(work()),
+      ...(predictor ? { predictor } : {}),
       stopping: this.#stopping.signal,
     });
   }
@@ -233,7 +239,7 @@ class Engine implements EmbeddedLockstep {
   async start(): Promise<void> {
     for (const node of this.nodes.values()) await node.start();
     if (!this.#background) return;
-    const { closePeriodMs, probePeriodMs, sweepPeriodMs } = this.#options;
+    const { closePeriodMs, predictionPeriodMs, probePeriodMs, sweepPeriodMs } = this.#options;
     for (const node of this.nodes.values()) {
       const note = (what: string) => (error: unknown) => {
         node.site.note(`${what} failed`, { why: error instanceof Error ? error.message : String(error) });
@@ -242,6 +248,7 @@ class Engine implements EmbeddedLockstep {
       this.#loops.run(probePeriodMs, () => node.tend(), note('tend'));
       this.#loops.run(closePeriodMs, () => node.close(), note('close'));
       this.#loops.run(sweepPeriodMs, () => node.sweep(), note('sweep'));
+      if (node.backfill) this.#loops.run(predictionPeriodMs, () => node.foresee(), note('foresee'));
       this.#loops.run(sweepPeriodMs * 10, () => node.expire(), note('expire'));
     }
     for (const streams of this.#streams)
@@ -266,6 +273,9 @@ class Engine implements EmbeddedLockstep {
     return store;
   }
 }
+
+/** With one site nothing is waited for. */
+const predictorFor = ({ sites }: Deployment): Predictor | undefined => (sites.length > 1 ? ownPredictor() : undefined);
 
 function wrapped<T>(wrap: ((site: string, port: T) => T) | undefined, site: string, port: T): T {
   return wrap ? wrap(site, port) : port;

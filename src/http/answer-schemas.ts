@@ -258,7 +258,7 @@ export const predictions = named(
     model: z
       .strictObject({
         name: z.string(),
-        version: whole,
+        version: z.string(),
         trainedAt: maybe(time),
         trainingWindow: maybe(z.strictObject({ from: time, to: time })),
         metrics: z.record(z.string(), z.number()),

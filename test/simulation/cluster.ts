@@ -89,6 +89,7 @@ export class Cluster {
       clock: this.clock,
       random: seededRandom(this.#dice.below(2 ** 32)),
       background: false,
+      predictorOf: () => undefined,
       roundTripMs,
       options,
       storeOf: (name) => {

@@ -108,7 +108,7 @@ export async function arrivals(world: World, site: string, stream = 'orders'): P
 }
 
 /** The candidates that a site would stage for events like these. */
-export async function candidatesFor(
+async function candidatesFor(
   world: World,
   site: string,
   id: string,

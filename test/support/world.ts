@@ -10,6 +10,7 @@ import type { OptionsInput } from '../../src/core/options.js';
 import type { Route } from '../../src/core/route.js';
 import { type EmbeddedLockstep, type EmbeddedOptions, openEmbedded } from '../../src/embedded/engine.js';
 import type { Peers } from '../../src/ports/mirror-agent.js';
+import type { Predictor } from '../../src/ports/predictor.js';
 import { Hooks } from './hooks.js';
 import { type Standing, standingAt } from './standing.js';
 
@@ -28,6 +29,8 @@ export interface WorldOptions {
   readonly options?: OptionsInput;
   readonly seed?: number;
   readonly conflictFunctions?: EmbeddedOptions['conflictFunctions'];
+  /** @default nobody foresees anything */
+  readonly predictorOf?: (site: string) => Predictor | undefined;
 }
 
 /** Few copies and few attempts keep traces short. */
@@ -62,6 +65,7 @@ export class World {
     creationMs = 0,
     options,
     conflictFunctions = {},
+    predictorOf = () => undefined,
   }: WorldOptions): Promise<void> {
     const catchRaw = <K extends keyof RawPorts>(kind: K, site: string, port: RawPorts[K]): RawPorts[K] => {
       this.#raw.set(site, { ...(this.#raw.get(site) as RawPorts), [kind]: port });
@@ -72,6 +76,7 @@ export class World {
       clock: this.clock,
       random: seededRandom(this.#seed),
       background: false,
+      predictorOf,
       roundTripMs,
       creationMs,
       options: { ...OPTIONS, ...options },

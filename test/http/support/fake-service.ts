@@ -167,7 +167,7 @@ const ANSWERS: Service = {
   getConflict: async () => conflict,
   resolveConflict: async () => conflict,
   getPredictions: async () => ({
-    model: { name: 'm', version: 1, metrics: { recall: 0.5 } },
+    model: { name: 'm', version: '1', metrics: { recall: 0.5 } },
     counts: { written: 1, confirmed: 1, wrong: 0, expired: 0 },
     bytes: { written: 10, wasted: 0 },
     waitSavedMs: 1.5,
