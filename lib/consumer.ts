@@ -1,5 +1,6 @@
 import type { Duration } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { type Stream, StreamConsumer } from 'aws-cdk-lib/aws-kinesis';
 import { CfnFunction, EventSourceMapping, type Function, StartingPosition } from 'aws-cdk-lib/aws-lambda';
 import { CONSUMER_VARIABLE, type ConsumerConfig } from '../src/adapters/aws/config.js';
 import { consumerFunctionName, consumersTableName } from '../src/adapters/aws/names.js';
@@ -27,6 +28,14 @@ export interface ConsumerProps {
    * @default true
    */
   readonly exactlyOnce?: boolean;
+  /**
+   * Whether each stream pushes its records to this consumer alone (enhanced fan-out): within about 70 ms, and whatever
+   * others read. Otherwise Lambda polls each shard once a second, and all that read a shard share 2 MB a second. Price: as
+   * much as the shards themselves, $10.80 per shard and month at each site, and $0.013 per GB.
+   *
+   * @default false
+   */
+  readonly enhancedFanOut?: boolean;
   /** Records in a batch, 1 to 10,000. @default 100 */
   readonly batchSize?: number;
   /** How long a batch is waited for to fill, up to 5 minutes. @default not at all */
@@ -86,7 +95,7 @@ export function consumerAt(stack: SiteStack, name: string, props: ConsumerProps,
     made.addToRolePolicy(new PolicyStatement({ actions: [...CONSUMER_ACTIONS], resources: [stream.streamArn] }));
     const mapping = new EventSourceMapping(made, `On-${streamName}`, {
       target: made,
-      eventSourceArn: stream.streamArn,
+      eventSourceArn: props.enhancedFanOut === true ? fanOut(made, functionName, streamName, stream) : stream.streamArn,
       startingPosition: StartingPosition.TRIM_HORIZON,
       // The site switches it on where the stream is active, within a minute: also after a change of what stands here.
       enabled: false,
@@ -99,6 +108,13 @@ export function consumerAt(stack: SiteStack, name: string, props: ConsumerProps,
   }
   made.addToRolePolicy(new PolicyStatement({ actions: ['kms:Decrypt'], resources: [stack.storage.key.keyArn] }));
   return made;
+}
+
+/** A consumer as Kinesis knows one: what it pushes records to. @returns its ARN */
+function fanOut(made: Function, streamConsumerName: string, streamName: string, stream: Stream): string {
+  const consumer = new StreamConsumer(made, `FanOut-${streamName}`, { streamConsumerName, stream });
+  consumer.grantRead(made);
+  return consumer.streamConsumerArn;
 }
 
 function rememberHandled(made: Function, name: string, { streams }: ConsumerProps, { settings, site }: Around): void {

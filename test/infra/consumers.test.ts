@@ -66,6 +66,25 @@ describe('a consumer', () => {
     expect(ofType(without['control']!, 'AWS::DynamoDB::GlobalTable')).toHaveLength(1);
   });
 
+  test('gets records pushed where it asks for it, at each site, and may take them', () => {
+    const pushed = templatesOf(withConsumer({ enhancedFanOut: true }));
+    for (const site of SITES) {
+      const template = pushed[site]!;
+      const consumers = Object.entries(template.Resources).filter(
+        ([, { Type }]) => Type === 'AWS::Kinesis::StreamConsumer',
+      );
+      expect(consumers.map(([, { Properties }]) => Properties['ConsumerName'] as string)).toEqual([
+        `orders-${site}-on-billing`,
+        `orders-${site}-on-billing`,
+      ]);
+      const sources = mappingsIn(template).map(({ Properties }) => Properties['EventSourceArn'] as unknown);
+      expect(sources).toEqual(consumers.map(([id]) => ({ 'Fn::GetAtt': [id, 'ConsumerARN'] })));
+      const policies = JSON.stringify(ofType(template, 'AWS::IAM::Policy'));
+      expect(policies).toContain('kinesis:SubscribeToShard');
+    }
+    expect(ofType(at('east'), 'AWS::Kinesis::StreamConsumer')).toEqual([]);
+  });
+
   test('may read its streams and its table, and nothing with a star', () => {
     const app = newApp();
     Validations.of(app).addPlugins(new AwsSolutionsChecks(app));

@@ -79,7 +79,8 @@ interface Mapping {
 function mappingOf(deployment: string, site: string, found: EventSourceMappingConfiguration): readonly Mapping[] {
   const { UUID: id, FunctionArn = '', EventSourceArn = '', State } = found;
   const [, functionName = ''] = FunctionArn.split(':function:');
-  const [, physicalName = ''] = EventSourceArn.split(':stream/');
+  // Where records are pushed, the source is a consumer of the stream: `…:stream/NAME/consumer/…`.
+  const [, physicalName = ''] = /:stream\/([^/]+)/.exec(EventSourceArn) ?? [];
   const isOurs =
     functionName.startsWith(consumerPrefix(deployment, site)) &&
     EventSourceArn.includes(':kinesis:') &&

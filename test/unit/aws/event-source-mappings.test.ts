@@ -42,6 +42,14 @@ describe('consumers as event source mappings', () => {
     ]);
   });
 
+  it('to which records are pushed follow as well', async () => {
+    const name = physicalNameOf('shop', 'east', 'payments', 1);
+    const pushed = { EventSourceArn: arn('kinesis', `stream/${name}/consumer/shop-east-on-billing:1700000000`) };
+    const { consumers, updates } = consumersOn(listing(mapping('pushed', 'Enabled', 'payments', pushed)));
+    await consumers.follow({ payments: 'west' });
+    expect(updates()).toEqual([['pushed', false]]);
+  });
+
   it('are left as they are where they read what they should, or are about to', async () => {
     const { consumers, updates } = consumersOn(
       listing(mapping('a', 'Enabled'), mapping('b', 'Enabling'), mapping('c', 'Disabling', 'payments')),
