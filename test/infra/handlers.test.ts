@@ -1,6 +1,9 @@
 /** What surrounds the use cases in the functions: API Gateway's requests. */
 import type { APIGatewayProxyEvent } from 'aws-lambda';
 import { fromResponse, toRequest } from '../../lambdas/api/gateway.js';
+import type { Problem } from '../../src/core/api.js';
+import { createApp } from '../../src/http/app.js';
+import { fakeService } from '../http/support/fake-service.js';
 
 const event = (given: Partial<APIGatewayProxyEvent>): APIGatewayProxyEvent =>
   ({
@@ -55,5 +58,48 @@ test('an answer goes back with its status, headers and text', async () => {
     statusCode: 429,
     headers: expect.objectContaining({ 'retry-after': '1' }),
     body: '{"code":"Throttled"}',
+  });
+});
+
+describe('what comes through API Gateway and cannot be right', () => {
+  const post = (path: string, body: string): Partial<APIGatewayProxyEvent> => ({ httpMethod: 'POST', path, body });
+  const WRONG: readonly (readonly [
+    what: string,
+    given: Partial<APIGatewayProxyEvent>,
+    status: number,
+    code: string,
+  ])[] = [
+    ['a malformed body', post('/commits', '{"events":'), 400, 'InvalidRequest'],
+    ['a body that is no UTF-8', { ...post('/commits', '/w=='), isBase64Encoded: true }, 400, 'InvalidRequest'],
+    [
+      'a body over its limit',
+      post('/commits', `{"events":"${'x'.repeat(8 * 1024 * 1024)}"}`),
+      413,
+      'TransactionTooLarge',
+    ],
+    ['no body', { httpMethod: 'POST', path: '/commits', body: null }, 400, 'InvalidRequest'],
+    ['an unknown field', post('/commits', '{"events":[],"x":1}'), 400, 'InvalidRequest'],
+    ['an unknown parameter', { queryStringParameters: { x: '1' } }, 400, 'InvalidRequest'],
+    [
+      'a parameter given twice',
+      { path: '/incidents', multiValueQueryStringParameters: { limit: ['1', '2'] } },
+      400,
+      'InvalidRequest',
+    ],
+    ['an unknown path', { path: '/nowhere' }, 404, 'NotFound'],
+    ['an unknown method', { httpMethod: 'DELETE', path: '/streams/orders' }, 405, 'MethodNotAllowed'],
+    ['the switches of a local server', { path: '/local/faults' }, 404, 'NotFound'],
+  ];
+
+  test.each(WRONG)('%s is a problem document, and nothing is written', async (_, given, status, code) => {
+    const service = fakeService();
+    const { statusCode, headers, body } = await fromResponse(
+      await createApp({ service }).fetch(
+        toRequest(event({ headers: { 'content-type': 'application/json' }, ...given })),
+      ),
+    );
+    expect([statusCode, headers?.['content-type']]).toEqual([status, 'application/problem+json']);
+    expect(JSON.parse(body) as Problem).toMatchObject({ status, code, detail: expect.any(String) });
+    expect(service.calls).toEqual([]);
   });
 });

@@ -11,6 +11,7 @@ import {
   siteTableName,
   streamPrefix,
 } from '../../src/adapters/aws/names.js';
+import type { Problem } from '../../src/core/api.js';
 import { FUNCTION_DESIGNS } from '../../lib/functions.js';
 import { WORKFLOWS } from '../../src/workflows/index.js';
 import { deployment, EAST_WEST, newApp, ofType, type Resource, type Template, templatesOf, textOf } from './support.js';
@@ -335,6 +336,27 @@ describe('the API', () => {
     });
   });
 
+  test.each([
+    ['MISSING_AUTHENTICATION_TOKEN', 403, 'Forbidden', 'Sign the request with AWS Signature Version 4'],
+    ['INVALID_SIGNATURE', 403, 'Forbidden', 'The signature is not right'],
+    ['ACCESS_DENIED', 403, 'Forbidden', 'execute-api:Invoke'],
+    ['REQUEST_TOO_LARGE', 413, 'TransactionTooLarge', 'split it up'],
+    ['BAD_REQUEST_BODY', 400, 'InvalidRequest', 'not a JSON object'],
+    ['BAD_REQUEST_PARAMETERS', 400, 'InvalidRequest', 'parameter is missing'],
+    ['RESOURCE_NOT_FOUND', 404, 'NotFound', 'no such path'],
+    ['THROTTLED', 429, 'Throttled', 'slow down'],
+    ['INTEGRATION_FAILURE', 503, 'Unavailable', 'again with the same id'],
+    ['INTEGRATION_TIMEOUT', 503, 'Unavailable', 'again with the same id'],
+  ])('%s is answered %d %s, and says what to do', (type, status, code, says) => {
+    const refusal = ofType(at('east'), 'AWS::ApiGateway::GatewayResponse').find(
+      ({ Properties }) => Properties['ResponseType'] === type,
+    );
+    const problem = JSON.parse(refusal!.Properties['ResponseTemplates']['application/json'] as string) as Problem;
+    expect([refusal!.Properties['StatusCode'], problem.status, problem.code]).toEqual([String(status), status, code]);
+    expect(problem.detail).toContain(says);
+    expect(problem.retryable).toBe(status === 429 || status >= 500);
+  });
+
   test('what API Gateway refuses is a problem document, too', () => {
     const responses = ofType(at('east'), 'AWS::ApiGateway::GatewayResponse');
     expect(responses.length).toBeGreaterThanOrEqual(14);
@@ -361,6 +383,13 @@ test('docs/COST.md counts what the example has', () => {
     extendedShards: streams.filter(({ Properties }) => Properties['RetentionPeriodHours'] > 24).length,
     alarms: count('AWS::CloudWatch::Alarm'),
   }).toEqual({ replicas: 5, shards: 7, extendedShards: 1, alarms: 53 });
+});
+
+test('what is wrong in the props is said when the app is synthesised: the field, and what to write', () => {
+  const wrong = { sites: [{ name: 'East', region: 'us-east-1' }], guardCopies: 0 };
+  expect(() => deployment(wrong)).toThrow(
+    /^Lockstep 'Orders' cannot be deployed as it is written:\n {2}sites\[0\]\.name: write [^]*\n {2}guardCopies: /,
+  );
 });
 
 describe('data', () => {
@@ -394,6 +423,21 @@ describe('data', () => {
     }
   });
 
+  test('a site that is taken out leaves the others as they are, and its own to itself', () => {
+    const three = { name: 'north', region: 'us-east-2' };
+    const before = templatesOf(deployment({ sites: [...EAST_WEST_SITES, three] }));
+    const after = templatesOf(deployment());
+    // Its stack is not deployed any more: nothing in another stack's template is its data.
+    expect(Object.keys(before).filter((name) => !Object.hasOwn(after, name))).toEqual(['north']);
+    for (const site of SITES) expect(dataIn(after[site]!)).toEqual(dataIn(before[site]!));
+    // Its replica of the control table is refused by DynamoDB: it is protected.
+    const replicas = ofType(before['control']!, 'AWS::DynamoDB::GlobalTable').flatMap(
+      ({ Properties }) => Properties['Replicas'] as { Region: string; DeletionProtectionEnabled: boolean }[],
+    );
+    const gone = replicas.filter(({ Region }) => Region === three.region);
+    expect(gone.map(({ DeletionProtectionEnabled }) => DeletionProtectionEnabled)).toEqual([true]);
+  });
+
   test('everything is encrypted, tables can be restored to a point in time', () => {
     for (const site of SITES) {
       const template = at(site);
@@ -425,6 +469,9 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
 };
 /** Of the event source mapping: Lambda calls them with the function's role. */
 const LOG_ACTIONS = ['DescribeStream', 'GetRecords', 'GetShardIterator', 'ListStreams'].map((it) => `dynamodb:${it}`);
+
+const dataIn = (template: Template) =>
+  DATA.flatMap((type) => ofType(template, type).map(({ Properties }) => Properties));
 
 const policiesOf = ({ DeletionPolicy, UpdateReplacePolicy }: Resource) => [DeletionPolicy, UpdateReplacePolicy];
 
