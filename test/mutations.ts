@@ -274,8 +274,32 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'NotEnoughReplicas before the decision',
     file: 'src/app/decide.ts',
-    from: '    if (route.inSync.length < site.options.minInSync) {',
-    to: '    if (route.inSync.length < 1) {',
+    from: '  if (length < site.options.minInSync) {',
+    to: '  if (length < 1) {',
+  },
+  {
+    name: 'identity before NotEnoughReplicas',
+    file: 'src/app/decide.ts',
+    from: 'verdicts.set(proposal, await identityFirst(site, proposal, error));',
+    to: "verdicts.set(proposal, { kind: 'refused', error });",
+  },
+  {
+    name: 'passed on: to this home, or not at all',
+    file: 'src/app/service.ts',
+    from: 'term === undefined ? this : this.#asHomeOf(term);',
+    to: 'term === -1 ? this.#asHomeOf(term) : this;',
+  },
+  {
+    name: 'passed on: decided in its term',
+    file: 'src/app/decide.ts',
+    from: 'if (route.home !== site.name || route.term !== term || ',
+    to: 'if (route.home !== site.name || ',
+  },
+  {
+    name: 'sweep opens no guards of a follower',
+    file: 'src/app/sweep.ts',
+    from: "  if (home !== site.name || phase !== 'serving') return;\n",
+    to: '',
   },
   {
     name: 'Undetermined after the decision',

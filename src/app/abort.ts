@@ -35,6 +35,7 @@ async function decideAbort(site: Site, id: string, reason: string | undefined): 
     {
       id,
       kind: 'abort',
+      term: site.routes.known.term,
       origin: { kind: 'interactive' },
       events: [],
       streams: standing.streams,

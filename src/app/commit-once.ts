@@ -7,9 +7,14 @@ import type { Proposal } from './decide.js';
 import { ensureMirrors } from './streams.js';
 import type { Site } from './site.js';
 
-/** One-shot commit: all events at once, decided as a whole. */
-export async function commitOnce(site: Site, queue: CommitQueue, request: CommitRequest): Promise<CommitAnswer> {
-  const proposal = await oneShot(site, request);
+/** One-shot commit: all events at once, decided as a whole. @param term in which it is asked for */
+export async function commitOnce(
+  site: Site,
+  queue: CommitQueue,
+  request: CommitRequest,
+  term: number,
+): Promise<CommitAnswer> {
+  const proposal = await oneShot(site, request, term);
   return commitAnswer(site, await queue.submit(proposal));
 }
 
@@ -18,12 +23,13 @@ export async function commitBatch(
   site: Site,
   queue: CommitQueue,
   { commits }: { readonly commits: readonly CommitRequest[] },
+  term: number,
 ): Promise<{ readonly results: readonly BatchResult[] }> {
   const named = commits.map((commit) => ({ ...commit, id: commit.id ?? site.newId() }));
   const results = await Promise.all(
     named.map(async (commit): Promise<BatchResult> => {
       try {
-        return await commitOnce(site, queue, commit);
+        return await commitOnce(site, queue, commit, term);
       } catch (error) {
         if (!(error instanceof LockstepError)) throw error;
         return { id: commit.id, problem: problemOf(error) };
@@ -33,7 +39,7 @@ export async function commitBatch(
   return { results };
 }
 
-async function oneShot(site: Site, request: CommitRequest): Promise<Proposal> {
+async function oneShot(site: Site, request: CommitRequest, term: number): Promise<Proposal> {
   const events = request.events.map(prepareEvent);
   checkTransactionSize(events);
   const streams = [...new Set(events.map((event) => event.stream))];
@@ -44,6 +50,7 @@ async function oneShot(site: Site, request: CommitRequest): Promise<Proposal> {
   return {
     id: request.id ?? site.newId(),
     kind: 'commit',
+    term,
     origin: { kind: 'one-shot' },
     events,
     streams,

@@ -18,6 +18,7 @@ const LOOKS = 8;
 /**
  * Ends an interactive transaction: the client names the digests of all its events, and exactly these are committed.
  *
+ * @param term in which it is asked for
  * @throws LockstepError EventsMissing `{missing: [number]}` (send these again, then commit again), IdempotencyMismatch
  *   (other events than those written), UnknownTransaction, TransactionAborted, TransactionExpired, VersionConflict, …
  */
@@ -26,13 +27,14 @@ export async function commit(
   queue: CommitQueue,
   id: string,
   { digests }: { readonly digests: readonly string[] },
+  term: number,
 ): Promise<CommitAnswer> {
   for (let look = 1; ; look += 1) {
     const state = await readTransaction(site, id);
     if (!state.entry) throw unknownTransaction(id);
     if (!isDecided(state.entry) && state.entry.expiresAtMs <= site.clock.now()) throw await expire(site, id);
     try {
-      return commitAnswer(site, await decide(queue, site, id, state, digests));
+      return commitAnswer(site, await decide(queue, site, id, state, digests, term));
     } catch (error) {
       if (!(error instanceof ChangedMeanwhile) || look >= LOOKS) throw error;
     }
@@ -45,6 +47,7 @@ async function decide(
   id: string,
   state: TransactionState,
   digests: readonly string[],
+  term: number,
 ): Promise<DecidedEntry> {
   const { entry } = state;
   if (!entry) throw unknownTransaction(id);
@@ -58,6 +61,7 @@ async function decide(
   const proposal: Proposal = {
     id,
     kind: 'commit',
+    term,
     origin: { kind: 'interactive', next: state.next },
     events,
     streams: [...new Set(events.map((event) => event.stream))],

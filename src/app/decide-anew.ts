@@ -20,6 +20,7 @@ export async function decideAnew(
     {
       id,
       kind: 'commit',
+      term: site.routes.known.term,
       origin: { kind: 'one-shot' },
       // What the client expected was true in the other history.
       events: entry.events.map(({ expectedVersion: _expected, after: _after, ...event }) => event),

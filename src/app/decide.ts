@@ -31,6 +31,8 @@ import type { Site } from './site.js';
 export interface Proposal {
   readonly id: string;
   readonly kind: 'commit' | 'abort';
+  /** In which it was asked for: it is decided in this one, or not at all, so that nobody decides what came too late. */
+  readonly term: number;
   readonly origin: Origin;
   /** In the order of their numbers; none for an abort. */
   readonly events: readonly ProposedEvent[];
@@ -61,20 +63,13 @@ const PAUSE_MS = 2;
  */
 export async function decideAll(site: Site, proposals: readonly Proposal[]): Promise<readonly Verdict[]> {
   const { term } = site.routes.known;
+  if (proposals.some((proposal) => proposal.term !== term)) throw new NotHomeAnyMore('asked for in an earlier term');
   const verdicts = new Map<Proposal, Verdict>();
   let open = proposals;
   let failure: unknown;
   for (let attempt = 0; attempt < site.options.decideAttempts && open.length > 0; attempt += 1) {
     if (attempt > 0) await site.clock.sleep(PAUSE_MS * attempt * site.ports.random.next());
-    const route = await servingRoute(site, attempt);
-    if (route.inSync.length < site.options.minInSync) {
-      const error = new LockstepError(
-        'NotEnoughReplicas',
-        `only ${route.inSync.length} sites are in sync; nothing was decided`,
-      );
-      for (const proposal of open) verdicts.set(proposal, { kind: 'refused', error });
-      break;
-    }
+    const route = await servingRoute(site, term, attempt);
     try {
       await decideRound(site, route, open, verdicts);
     } catch (error) {
@@ -90,10 +85,13 @@ export async function decideAll(site: Site, proposals: readonly Proposal[]): Pro
   return proposals.map((proposal) => verdicts.get(proposal) ?? { kind: 'refused', error: giveUp(failure) });
 }
 
-/** A conflict of versions may be one with a version that was overruled long ago: only the serving home can tell. */
+/**
+ * That nothing was decided rests on what the log here does not hold, and a conflict of versions may be one with a version
+ * that was overruled long ago: only the serving home can tell.
+ */
 async function confirmRefusals(site: Site, term: number, verdicts: Map<Proposal, Verdict>): Promise<void> {
-  const conflicts = [...verdicts].filter(([, verdict]) => isConflict(verdict));
-  if (conflicts.length === 0) return;
+  const definite = [...verdicts].filter(([, verdict]) => isDefinite(verdict));
+  if (definite.length === 0) return;
   try {
     await confirmHome(site, term);
   } catch (error) {
@@ -102,12 +100,14 @@ async function confirmRefusals(site: Site, term: number, verdicts: Map<Proposal,
       'Unavailable',
       'the control store does not say whether this site is still home; ask again with the same id',
     );
-    for (const [proposal] of conflicts) verdicts.set(proposal, { kind: 'refused', error: unsure });
+    for (const [proposal] of definite) verdicts.set(proposal, { kind: 'refused', error: unsure });
   }
 }
 
-const isConflict = (verdict: Verdict): boolean =>
-  verdict.kind === 'refused' && verdict.error.code === 'VersionConflict';
+/** The refusals by which a client knows that its transaction is not committed. */
+const isDefinite = (verdict: Verdict): boolean =>
+  verdict.kind === 'refused' &&
+  (verdict.error.code === 'VersionConflict' || verdict.error.code === 'NotEnoughReplicas');
 
 /** A condition that fails outside of a decision is the guard that refuses chunks: the route is looked at again. */
 function isPassing(error: unknown): boolean {
@@ -122,9 +122,10 @@ function giveUp(failure: unknown): LockstepError {
     : new LockstepError('Unavailable', 'the decision was tried too often; ask again with the same id');
 }
 
-async function servingRoute(site: Site, attempt: number): Promise<Route> {
+async function servingRoute(site: Site, term: number, attempt: number): Promise<Route> {
   const route = attempt === 0 ? site.routes.known : await site.routes.refresh().catch(() => site.routes.known);
-  if (route.home !== site.name || route.phase !== 'serving') throw new NotHomeAnyMore(`${route.home} is home`);
+  if (route.home !== site.name || route.term !== term || route.phase !== 'serving')
+    throw new NotHomeAnyMore(`${route.home} is home`);
   return route;
 }
 
@@ -141,6 +142,12 @@ async function decideRound(
   proposals: readonly Proposal[],
   verdicts: Map<Proposal, Verdict>,
 ): Promise<void> {
+  const { length } = route.inSync;
+  if (length < site.options.minInSync) {
+    const error = new LockstepError('NotEnoughReplicas', `only ${length} sites are in sync; nothing was decided`);
+    for (const proposal of proposals) verdicts.set(proposal, await identityFirst(site, proposal, error));
+    return;
+  }
   const isVersioned = (stream: string) => site.registry.isVersioned(stream);
   const keepsVectors = (stream: string) => site.registry.keepsVectors(stream);
   const keeping: Keeping = { isVersioned, keepsVectors, home: site.name };
@@ -204,7 +211,7 @@ async function draftOf(
   }
 }
 
-/** Identity is checked before versions: a retry of a committed id never gets VersionConflict. */
+/** Identity is checked before anything that refuses: a retry of a committed id never gets VersionConflict. */
 async function identityFirst(site: Site, proposal: Proposal, refusal: LockstepError): Promise<Verdict> {
   const [standing] = await readEntries(site, [proposal.id]);
   // An interactive transaction that is still open is just the one that is refused.

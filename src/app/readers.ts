@@ -120,7 +120,7 @@ export class Readers {
       if (route.active[stream] !== from) continue;
       await this.#site.peers
         .agent(route.home)
-        .perform({ operation: 'switchover', args: [stream, {}] })
+        .perform({ operation: 'switchover', args: [stream, {}], term: route.term })
         .catch(() => undefined);
     }
     await this.#site.routes.refresh().catch(() => undefined);

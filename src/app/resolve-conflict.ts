@@ -85,7 +85,8 @@ async function commitInstead(
   const nowMs = site.clock.now();
   const streams = [...new Set(events.map((event) => event.stream))];
   const times = { startedAtMs: nowMs, expiresAtMs: nowMs + site.options.deadlineMs };
-  const what = { kind: 'commit', origin: { kind: 'one-shot' }, ...times } as const;
+  const { term } = site.routes.known;
+  const what = { kind: 'commit', term, origin: { kind: 'one-shot' }, ...times } as const;
   const [verdict] = await decideAll(site, [{ id, events, streams, ...what, ...(resolves ? { resolves } : {}) }]);
   if (verdict?.kind !== 'decided') {
     // Nothing was decided: another choice is possible again.

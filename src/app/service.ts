@@ -27,6 +27,7 @@ import type {
   WriteAnswer,
 } from '../core/api.js';
 import { LockstepError, SiteUnavailable, isLockstepError } from '../core/errors.js';
+import type { Route } from '../core/route.js';
 import { PortThrottled, PortUnavailable } from '../ports/failures.js';
 import type { ForwardedRequest } from '../ports/mirror-agent.js';
 import { abort } from './abort.js';
@@ -67,12 +68,15 @@ export class SiteService implements Service {
   readonly #queue: CommitQueue;
   readonly #readers: Readers;
   readonly #backfill: Backfill | undefined;
+  readonly #term: number | undefined;
 
-  constructor(site: Site, queue: CommitQueue, readers: Readers, backfill?: Backfill) {
+  /** @param term of a request that another site passed on: answered by this site, as home of this term, or not at all */
+  constructor(site: Site, queue: CommitQueue, readers: Readers, backfill?: Backfill, term?: number) {
     this.#site = site;
     this.#queue = queue;
     this.#readers = readers;
     this.#backfill = backfill;
+    this.#term = term;
   }
 
   // ---------------------------------------------------------------------------------------------------- transactions
@@ -99,7 +103,7 @@ export class SiteService implements Service {
   }
 
   commit(id: string, request: { readonly digests: readonly string[] }): Promise<CommitAnswer> {
-    return this.#atHome('commit', [id, request], () => commit(this.#site, this.#queue, id, request));
+    return this.#atHome('commit', [id, request], (term) => commit(this.#site, this.#queue, id, request, term));
   }
 
   abort(id: string, request: { readonly reason?: string }): Promise<AbortAnswer> {
@@ -108,14 +112,16 @@ export class SiteService implements Service {
 
   commitOnce(request: CommitRequest): Promise<CommitAnswer> {
     const named = request.id === undefined ? { ...request, id: this.#site.newId() } : request;
-    return this.#atHome('commitOnce', [named], () => commitOnce(this.#site, this.#queue, named));
+    return this.#atHome('commitOnce', [named], (term) => commitOnce(this.#site, this.#queue, named, term));
   }
 
   commitBatch(request: {
     readonly commits: readonly CommitRequest[];
   }): Promise<{ readonly results: readonly BatchResult[] }> {
     const commits = request.commits.map((one) => (one.id === undefined ? { ...one, id: this.#site.newId() } : one));
-    return this.#atHome('commitBatch', [{ commits }], () => commitBatch(this.#site, this.#queue, { commits }));
+    return this.#atHome('commitBatch', [{ commits }], (term) =>
+      commitBatch(this.#site, this.#queue, { commits }, term),
+    );
   }
 
   // ------------------------------------------------------------------------------------------------ streams and route
@@ -196,49 +202,61 @@ export class SiteService implements Service {
 
   // --------------------------------------------------------------------------------------------------- passing on
 
-  /** A request that another site passed on: answered here, or not at all. */
-  async perform({ operation, args }: ForwardedRequest): Promise<unknown> {
-    const { known } = this.#site.routes;
-    if (known.home !== this.#site.name && HOME_ONLY.has(operation)) {
-      const route = await this.#site.routes.refresh();
-      if (route.home !== this.#site.name) throw new NotHomeAnyMore(`${route.home} is home`);
-    }
-    const methods = this as unknown as Record<string, (...given: readonly unknown[]) => Promise<unknown>>;
+  /**
+   * A request that another site passed on: answered here, or not at all. That site tries again where home is by then, and
+   * what it hears there must stay true when this copy of its request comes late.
+   */
+  async perform({ operation, args, term }: ForwardedRequest): Promise<unknown> {
+    const service = term === undefined ? this : this.#asHomeOf(term);
+    const methods = service as unknown as Record<string, (...given: readonly unknown[]) => Promise<unknown>>;
     const answer = methods[operation]?.(...args);
     if (!answer) throw new LockstepError('InvalidRequest', `there is no operation ${operation}`);
     return answer;
   }
 
+  #asHomeOf(term: number): SiteService {
+    return new SiteService(this.#site, this.#queue, this.#readers, this.#backfill, term);
+  }
+
   async #atHome<T>(
     operation: ForwardedRequest['operation'],
     args: readonly unknown[],
-    local: () => Promise<T>,
+    local: (term: number) => Promise<T>,
   ): Promise<T> {
     let last: unknown;
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       if (attempt > 0) await this.#site.clock.sleep(PAUSE_MS * attempt);
       try {
-        const { home } = await this.#site.routes.current();
-        if (home === this.#site.name) return await this.#atThisHome(local);
+        const { home, term } = await this.#routeHere();
+        if (home === this.#site.name) return await this.#atThisHome(term, local);
         return (await unlessMoved(
           this.#site,
           home,
           (route) => route.home === home,
-          () => this.#site.peers.agent(home).perform({ operation, args }),
+          () => this.#site.peers.agent(home).perform({ operation, args, term }),
         )) as T;
       } catch (error) {
         last = error;
+        if (this.#term !== undefined && error instanceof NotHomeAnyMore) throw error;
         await this.#afterFailure(error);
       }
     }
     throw asLockstep(last);
   }
 
+  /** @throws NotHomeAnyMore where a request was passed on to the home of another term */
+  async #routeHere(): Promise<Route> {
+    const known = await this.#site.routes.current();
+    if (this.#term === undefined || isHomeIn(known, this.#site.name, this.#term)) return known;
+    const route = await this.#site.routes.refresh();
+    if (!isHomeIn(route, this.#site.name, this.#term)) throw new NotHomeAnyMore(`${route.home} is home`);
+    return route;
+  }
+
   /** That there is no such transaction is only true where home still is. */
-  async #atThisHome<T>(local: () => Promise<T>): Promise<T> {
-    const { term } = this.#site.routes.known;
+  async #atThisHome<T>(term: number, local: (term: number) => Promise<T>): Promise<T> {
     try {
-      return await local();
+      return await local(term);
     } catch (error) {
       if (isLockstepError(error, 'UnknownTransaction')) await confirmHome(this.#site, term);
       throw error;
@@ -318,21 +336,7 @@ export class SiteService implements Service {
   }
 }
 
-const HOME_ONLY: ReadonlySet<string> = new Set<keyof Service>([
-  'begin',
-  'write',
-  'getTransaction',
-  'listTransactions',
-  'commit',
-  'abort',
-  'commitOnce',
-  'commitBatch',
-  'listStreams',
-  'getStream',
-  'putStream',
-  'switchover',
-  'resolveConflict',
-]);
+const isHomeIn = (route: Route, site: string, term: number): boolean => route.home === site && route.term === term;
 
 function asLockstep(error: unknown): Error {
   if (error instanceof LockstepError) return error;

@@ -14,7 +14,9 @@ const EXPIRE_PAGES = 10;
  * pending are applied, guards that a takeover left shut are opened.
  */
 export async function sweepHome(site: Site): Promise<void> {
-  const { term, epoch } = site.routes.known;
+  const { term, epoch, home, phase } = site.routes.known;
+  // Home may have moved since this round began: the guards of a follower stay shut.
+  if (home !== site.name || phase !== 'serving') return;
   await raiseGuards(site, term, epoch, true);
   const expired: string[] = [];
   const nowMs = site.clock.now();

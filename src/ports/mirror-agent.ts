@@ -237,6 +237,8 @@ export type Operation = keyof Service;
 export interface ForwardedRequest {
   readonly operation: Operation;
   readonly args: readonly unknown[];
+  /** Of what only home answers: the term in which the other site took this one for home. */
+  readonly term?: number;
 }
 
 /** Reaches the mirror agents of the other sites. A call to one's own site stays local. */

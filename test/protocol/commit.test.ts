@@ -120,6 +120,17 @@ describe('deciding', () => {
     expect(await world.commit('west', 'T1')).toMatchObject({ replicas: 2 });
   });
 
+  it('NotEnoughReplicas: nor where an earlier home had decided it', async () => {
+    const world = await openWorld({ sites: THREE, options: { minInSync: 2 } });
+    await decidedAlone(world, 'T1', [event('T1')], { reaching: ['north'] });
+    // East and west do not answer; north takes over alone, with what east had told it.
+    world.faults({ site: 'east', kind: 'down' }, { site: 'west', kind: 'down' });
+    await world.run(world.node('north').watch());
+    expect(await world.commit('north', 'T1', event('T1'))).toMatchObject({ status: 'committed', replicas: 1 });
+    expect(await world.outcome(world.commit('north', 'T2'))).toBe('NotEnoughReplicas');
+    await expectRest(world, { committed: ['T1'] });
+  });
+
   it('Undetermined: what is decided is never refused', async () => {
     const world = await openWorld({ options: { minInSync: 2, applyAttempts: 3 } });
     world.lose('west');

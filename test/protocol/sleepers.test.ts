@@ -1,5 +1,8 @@
-import { decidedAlone, keyOf, leave } from '../support/scenes.js';
-import { digestOf, event, openWorld } from '../support/world.js';
+import type { ForwardedRequest } from '../../src/ports/mirror-agent.js';
+import { PortUnavailable } from '../../src/ports/failures.js';
+import { expectRest } from '../support/invariants.js';
+import { decidedAlone, keyOf, leave, versioned } from '../support/scenes.js';
+import { type World, digestOf, event, openWorld } from '../support/world.js';
 
 /** Processes that sleep through the return of their site, or through a change of the route. */
 describe('late sleepers', () => {
@@ -38,6 +41,51 @@ describe('late sleepers', () => {
     await world.takeover('west');
     const commit = world.node('west').service.commit('T1', { digests: [digestOf(event(1))] });
     expect(await world.outcome(commit)).toMatchObject({ status: 'committed' });
+  });
+
+  it('sweep: one that wakes after home has moved leaves the guards of a follower shut', async () => {
+    const world = await openWorld();
+    const old = await world.coordinator('east/2');
+    const held = world.hooks.hold({ by: 'east/2', port: 'tables', method: 'query' });
+    const sweep = world.start(old.sweep());
+    await world.run(held.reached);
+    await world.run(world.node('west').service.moveHome({ to: 'west' }));
+    await world.run(old.site.routes.refresh());
+    held.release();
+    await world.outcome(sweep);
+    expect((await world.standing('east')).guards).toMatchObject([{ open: false }, { open: false }]);
+    // Shut guards are what a return begins with.
+    await leave(world, 'east');
+    await expectRest(world);
+  });
+
+  it.each([
+    ['meanwhile', () => Promise.resolve()],
+    [
+      'even where home has come back',
+      async (world: World) => {
+        await world.settle();
+        await world.run(world.node('east').service.moveHome({ to: 'east' }));
+      },
+    ],
+  ] as const)('passed on: what came too late is not committed after its refusal: %s', async (_, after) => {
+    const world = await openWorld();
+    const old = await world.coordinator('east/2');
+    // West passes a commit on to home, where it is slow to come in; west takes over, and refuses it itself.
+    let late: ForwardedRequest | undefined;
+    world.hooks.meet({ by: 'west', to: 'east', method: 'perform' }, (call) => {
+      late = call.args[0] as ForwardedRequest;
+      return Promise.reject(new PortUnavailable('no answer'));
+    });
+    world.lose('east');
+    expect(await world.outcome(world.commit('west', 'T1', versioned('a', 1)))).toBe('VersionConflict');
+    await world.commit('west', 'T2', versioned('b', 0));
+    world.heal();
+    await after(world);
+    expect(late).toMatchObject({ operation: 'commitOnce', term: 1 });
+    if (late) await world.outcome(old.agent.perform(late));
+    expect((await world.standing('west')).status('T1')).toBe('none');
+    await expectRest(world, { committed: ['T2'] });
   });
 
   it('overrule: one that wakes after the retry was decided anew takes none of its chunks away', async () => {

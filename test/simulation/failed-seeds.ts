@@ -55,4 +55,19 @@ export const FAILED_ONCE: readonly FailedSeed[] = [
     found: 'a joining site put on its streams what another log still lacked',
     scenario: 'join: logs first',
   },
+  {
+    seed: 3159,
+    found: 'a sweep that slept over a move of home opened the guards of the follower that its site had become',
+    scenario: 'sleepers: sweep',
+  },
+  {
+    seed: 5528,
+    found: 'a new home refused with NotEnoughReplicas what the old one had decided',
+    scenario: 'commit: nor where an earlier home had decided it',
+  },
+  {
+    seed: 5835,
+    found: 'a slow home passed a request on that the new home had refused, and there it was committed',
+    scenario: 'sleepers: passed on',
+  },
 ];
