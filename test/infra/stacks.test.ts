@@ -385,6 +385,18 @@ test('docs/COST.md counts what the example has', () => {
   }).toEqual({ replicas: 5, shards: 7, extendedShards: 1, alarms: 53 });
 });
 
+test('docs/OPERATIONS.md says of each alarm what to do, and of no other', () => {
+  const text = readFileSync(join(__dirname, '..', '..', 'docs', 'OPERATIONS.md'), 'utf8');
+  const [, section = ''] = /\n## Alarms\n([^]*?)\n## /.exec(text) ?? [];
+  const listed = [...section.matchAll(/^\| `([^`]+)`/gm)].map(([, name]) => name!);
+  const patterns = listed.map((name) => new RegExp(`^${name.replace(/\{\w+\}/g, '.+')}$`));
+  const names = ofType(at('east'), 'AWS::CloudWatch::Alarm').map(({ Properties }) =>
+    (Properties['AlarmName'] as string).replace(/^orders-east-/, ''),
+  );
+  expect(names.filter((name) => !patterns.some((pattern) => pattern.test(name)))).toEqual([]);
+  expect(listed.filter((_, index) => !names.some((name) => patterns[index]!.test(name)))).toEqual([]);
+});
+
 test('what is wrong in the props is said when the app is synthesised: the field, and what to write', () => {
   const wrong = { sites: [{ name: 'East', region: 'us-east-1' }], guardCopies: 0 };
   expect(() => deployment(wrong)).toThrow(
