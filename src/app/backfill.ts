@@ -17,8 +17,6 @@ import { type Staged, readStaged, settleTallies, tallyWrite } from './tally.js';
 const TOGETHER = 32;
 /** Transactions that wait to be looked at, and those of which is remembered how far they were: more are not. */
 const MAX_REMEMBERED = 10_000;
-/** Sites nearer than this: a candidate would cost more than the wait. Milliseconds. */
-const NEAR_MS = 5;
 /** What an older round trip weighs after a newer one. */
 const KEEP = 0.8;
 /** So many seconds of the budget may be saved up. */
@@ -113,7 +111,7 @@ export class Backfill {
     const home = followedHome(this.#site, route);
     if (home === undefined) return;
     const savedMs = await this.#distanceTo(home);
-    if (savedMs < NEAR_MS) return;
+    if (savedMs < this.#site.options.predictionNearMs) return;
     const looked = await this.#read(ids);
     if (looked.length === 0) return;
     const nowMs = this.#site.clock.now();

@@ -59,6 +59,12 @@ export const optionsSchema = z.strictObject({
   conflictFunctionMs: ms('How long a function that resolves conflicts may take.', 10, 60_000, 1000),
   predictionPeriodMs: ms('How often the backfill agent learns and counts.', 20, 60_000, 1000),
   predictionTimeoutMs: ms('How long the predictor may take for an answer; a later one is not used.', 5, 30_000, 200),
+  predictionNearMs: ms(
+    'Sites nearer to each other are left alone: a candidate costs more than that wait.',
+    0,
+    10_000,
+    5,
+  ),
   predictionCostMs: ms(
     'What a wrong candidate of 1 KiB costs, as waiting time: it is staged when p · wait saved > (1 − p) · cost.',
     0,

@@ -1,9 +1,10 @@
 import type { SiteService } from '../../src/app/service.js';
-import type { BatchResult, CommitRequest, EventIn } from '../../src/core/api.js';
+import type { BatchResult, CommitRequest, EventIn, WriteAnswer } from '../../src/core/api.js';
 import { type Cluster, MAX_ITEM_BYTES } from './cluster.js';
 import type { Dice } from './dice.js';
 import { STREAMS } from './faults/kind.js';
 import type { Moments } from './checkers/moments.js';
+import type { Oracle } from './oracle.js';
 import type { End, History, Told } from './history.js';
 
 type Act = (service: SiteService) => Promise<unknown>;
@@ -23,9 +24,11 @@ export class Clients {
   readonly #dice: Dice;
   readonly #history: History;
   readonly #moments: Moments;
+  readonly #oracle: Oracle;
   #born = 0;
 
-  constructor(cluster: Cluster, dice: Dice, history: History, moments: Moments) {
+  constructor(cluster: Cluster, dice: Dice, history: History, moments: Moments, oracle: Oracle) {
+    this.#oracle = oracle;
     this.#cluster = cluster;
     this.#dice = dice;
     this.#history = history;
@@ -49,7 +52,7 @@ export class Clients {
 
   #begin(client: string): Told {
     const id = `T${this.count + 1}`;
-    return this.#history.begin(id, client, this.#events(id), this.#cluster.elapsedMs);
+    return this.#history.begin(id, client, this.#oracle.enveloped(this.#events(id)), this.#cluster.elapsedMs);
   }
 
   #events(id: string): readonly EventIn[] {
@@ -181,6 +184,7 @@ export class Clients {
     if (end.kind === 'refused' && (end.code === 'TransactionExpired' || end.code === 'TransactionAborted')) {
       told.aborted = true;
     }
+    if (end.kind === 'answer' && wasForeseen(end.value as WriteAnswer)) this.#history.foreseen += 1;
     if (end.kind === 'answer' && eager) void this.#moments.written(told.id, told.digests[n] ?? '');
     return end.kind === 'answer';
   }
@@ -219,6 +223,8 @@ export class Clients {
     }
   }
 }
+
+const wasForeseen = ({ events }: WriteAnswer): boolean => events.some(({ foreseen }) => foreseen.length > 0);
 
 function endOf(result: BatchResult | undefined): End {
   if (!result) return { kind: 'silent' };

@@ -13,6 +13,7 @@ import type { Route } from '../../src/core/route.js';
 import type { Item, Key } from '../../src/core/table.js';
 import { type EmbeddedLockstep, openEmbedded } from '../../src/embedded/engine.js';
 import type { MirrorAgent, Peers } from '../../src/ports/mirror-agent.js';
+import type { Predictor } from '../../src/ports/predictor.js';
 import { Decoded, type Standing, standingAt } from '../support/standing.js';
 import type { Dice } from './dice.js';
 import { type Call, Process } from './process.js';
@@ -48,6 +49,8 @@ export class Cluster {
   readonly workers: Worker[] = [];
   /** How far each site's clock runs ahead of the true time, milliseconds. */
   readonly aheadMs = new Map<string, (elapsedMs: number) => number>();
+  /** Foresees for each process; set before the first one is born. */
+  predictor: Predictor | undefined;
   /** Set before the first process is born. */
   meet: Meet = (_call, effect) => effect();
   readonly #dice: Dice;
@@ -142,6 +145,8 @@ export class Cluster {
       peers,
       observer: { note: (what, facts) => this.trace.note(`${process.name}: ${what}`, facts) },
       later: (work) => void work.catch(() => undefined),
+      confirm: (work) => void work().catch(() => undefined),
+      ...(this.predictor ? { predictor: this.predictor } : {}),
     });
     try {
       await node.start();

@@ -27,6 +27,8 @@ export class History {
   readonly told = new Map<string, Told>();
   /** Ids in the order in which their commit was acknowledged first. */
   readonly acknowledged: string[] = [];
+  /** Writes that were answered as foreseen. */
+  foreseen = 0;
   /** What no client may ever be told. */
   readonly wrong: string[] = [];
   /** The last version of each `stream/key` that some client knows of. */

@@ -4,6 +4,7 @@ import { type Arguments, USAGE, parseArguments } from './arguments.js';
 import { FAULT_KINDS } from './faults/index.js';
 import { runMutations } from './mutation-table.js';
 import { type WorkedSeed, runSeeds } from './pool.js';
+import { PREDICTION_FAULTS } from './oracle.js';
 import { simulate } from './simulation.js';
 import { traceInto } from './trace.js';
 
@@ -72,8 +73,11 @@ class Sum {
   failed = 0;
   #transactions = 0;
   #acknowledged = 0;
+  #foreseen = 0;
   #busyMs = 0;
-  readonly #faults: Record<string, number> = Object.fromEntries(FAULT_KINDS.map(({ name }) => [name, 0]));
+  readonly #faults: Record<string, number> = Object.fromEntries(
+    [...FAULT_KINDS.map(({ name }) => name), ...PREDICTION_FAULTS].map((name) => [name, 0]),
+  );
   readonly #more: string;
 
   /** @param more what a command needs beside the seed to show the same */
@@ -81,10 +85,11 @@ class Sum {
     this.#more = more;
   }
 
-  add({ seed, transactions, acknowledged, faults, violations, ms }: WorkedSeed): void {
+  add({ seed, transactions, acknowledged, foreseen, faults, violations, ms }: WorkedSeed): void {
     this.seeds += 1;
     this.#transactions += transactions;
     this.#acknowledged += acknowledged;
+    this.#foreseen += foreseen;
     this.#busyMs += ms;
     for (const [kind, times] of Object.entries(faults)) this.#faults[kind] = (this.#faults[kind] ?? 0) + times;
     if (violations.length === 0) return;
@@ -106,6 +111,7 @@ class Sum {
         from,
         perSeed: transactions,
         acknowledged: this.#acknowledged,
+        foreseenWrites: this.#foreseen,
         wallMs: Math.round(wallMs),
         perSecondAndCore: perCore,
       };
@@ -113,6 +119,7 @@ class Sum {
       return;
     }
     console.log(`${this.seeds} seeds, ${this.#transactions} transactions, ${this.#acknowledged} acknowledged commits`);
+    console.log(`${this.#foreseen} writes were foreseen`);
     console.log(`${(wallMs / 1000).toFixed(1)} s, ${perCore} transactions per second and core`);
     for (const [kind, times] of Object.entries(this.#faults)) console.log(`  ${String(times).padStart(8)}  ${kind}`);
     console.log(`${this.failed} seeds with violations`);

@@ -33,8 +33,17 @@ export interface Plan {
   readonly unclean: boolean;
 }
 
-export const WORKS = ['watch', 'tend', 'close', 'sweep', 'expire'] as const;
+export const WORKS = ['watch', 'tend', 'close', 'sweep', 'expire', 'foresee'] as const;
 export type Work = (typeof WORKS)[number];
+
+/** Nothing is too near to be foreseen. */
+const FORESEEING: OptionsInput = {
+  predictionNearMs: 0,
+  predictionCostMs: 2,
+  predictionHorizon: 5,
+  predictionTimeoutMs: 30,
+  candidatesPerTransaction: 6,
+};
 
 const ALL_KEYS = ['a', 'b', 'c', 'd', 'e', 'f'];
 
@@ -62,6 +71,7 @@ export function planOf(dice: Dice, groups: readonly (readonly string[])[]): Plan
       heartbeatIdleMs: dice.pick([500, 10_000]),
       failbackAfterMs: 2000,
       deadlineMs: dice.pick([1000, 3000]),
+      ...FORESEEING,
     },
     streams: streamsOf(dice, sites.length - 1),
     faults: calm ? [] : faultsOf(dice, groups).filter((kind) => unclean || kind !== 'unclean takeover'),
@@ -78,6 +88,7 @@ export function planOf(dice: Dice, groups: readonly (readonly string[])[]): Plan
       close: dice.pick([200, 600, 2000]),
       sweep: dice.pick([500, 1500]),
       expire: 5000,
+      foresee: 1500,
     },
     readers: dice.pick([2, 3, 4]),
     unclean,

@@ -74,7 +74,15 @@ function workUntilItEnds(
       clearTimeout(watchdog);
       if (seed !== undefined) {
         const why = signal === 'SIGKILL' ? `does not end within ${STUCK_MS} ms` : `crashes: ${code ?? signal}`;
-        told({ seed, transactions: 0, acknowledged: 0, faults: {}, violations: [`the simulation ${why}`], ms: 0 });
+        told({
+          seed,
+          transactions: 0,
+          acknowledged: 0,
+          foreseen: 0,
+          faults: {},
+          violations: [`the simulation ${why}`],
+          ms: 0,
+        });
       }
       resolve();
     });

@@ -2,6 +2,7 @@ import type { Mark } from '../../src/core/items.js';
 import { violations, violationsAtRest } from '../support/invariants.js';
 import type { Standing } from '../support/standing.js';
 import { unlikeTold } from './checkers/acknowledged.js';
+import { leftForeseen } from './checkers/foreseen.js';
 import { type Lost, lostIn, silentlyLost } from './checkers/lost.js';
 import { listAppendHistory } from './checkers/list-append-history.js';
 import { type ListAppendTransaction, checkListAppend } from './checkers/list-append.js';
@@ -14,6 +15,7 @@ import { FAULT_GROUPS, FAULT_KINDS } from './faults/index.js';
 import { Injector } from './faults/injector.js';
 import type { FaultKind, Scene } from './faults/kind.js';
 import { History } from './history.js';
+import { Oracle } from './oracle.js';
 import { WORKS, type Work, planOf } from './plan.js';
 import { ReaderGroup } from './readers.js';
 import { NO_TRACE, type Trace } from './trace.js';
@@ -22,6 +24,8 @@ export interface SeedResult {
   readonly seed: number;
   readonly transactions: number;
   readonly acknowledged: number;
+  /** Writes that did not wait for a site that had foreseen them. */
+  readonly foreseen: number;
   /** How often each kind of fault took effect. */
   readonly faults: Readonly<Record<string, number>>;
   /** A line each; empty: all is as it must be. */
@@ -83,7 +87,14 @@ class Simulation {
     this.#cluster.trace.note(`seed ${seed}`, { ...plan });
     this.#moments = new Moments(this.#cluster);
     this.#injector = new Injector(this.#cluster, this.#moments);
-    this.#clients = new Clients(this.#cluster, this.#dice, this.#history, this.#moments);
+    const oracle = new Oracle(seed, {
+      history: this.#history,
+      clock: this.#cluster.clock,
+      timeoutMs: plan.options.predictionTimeoutMs ?? 0,
+      count: (fault) => this.#injector.count(fault),
+    });
+    if (oracle.isThere) this.#cluster.predictor = oracle.predictor;
+    this.#clients = new Clients(this.#cluster, this.#dice, this.#history, this.#moments, oracle);
     this.#readers = Array.from(
       { length: plan.readers },
       (_, index) => new ReaderGroup(index + 1, this.#cluster, this.#dice, this.#history),
@@ -104,6 +115,7 @@ class Simulation {
     return {
       transactions: this.#clients.count,
       acknowledged: this.#history.acknowledged.length,
+      foreseen: this.#history.foreseen,
       faults: this.#injector.took,
     };
   }
@@ -288,6 +300,7 @@ class Simulation {
       ...(await violationsAtRest(this.#cluster, this.#standingTold(lost))),
       ...unlikeTold(this.#history.told.values(), sites, lost),
       ...(await silentlyLost(this.#cluster, lost)),
+      ...(this.#cluster.predictor ? leftForeseen(sites) : []),
       ...this.#readers.flatMap((reader) => misread(reader, reading)),
       // What an unclean takeover lost is not in the lists, though it was read and acknowledged.
       ...(lost.wasUnclean ? [] : checkListAppend(this.listAppends).map(({ kind, text }) => `${kind}: ${text}`)),

@@ -25,6 +25,13 @@ async function resultOf(seed: number, transactions: number): Promise<SeedResult>
     return result;
   } catch (error) {
     const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    return { seed, transactions: 0, acknowledged: 0, faults: {}, violations: [`the simulation failed: ${why}`] };
+    return {
+      seed,
+      transactions: 0,
+      acknowledged: 0,
+      foreseen: 0,
+      faults: {},
+      violations: [`the simulation failed: ${why}`],
+    };
   }
 }

@@ -10,6 +10,7 @@ import {
   type Mark,
   type StagedEvent,
   type VersionItem,
+  TALLIED,
   candidatesAmong,
   chunkKeys,
   decodeEntry,
@@ -31,6 +32,8 @@ export interface Standing {
   readonly staged: ReadonlyMap<string, readonly StagedEvent[]>;
   /** What this site foresees, by transaction: on no stream, and nobody's event. */
   readonly candidates: ReadonlyMap<string, readonly Candidate[]>;
+  /** Transactions of which the agent here has staged candidates and not yet counted them. */
+  readonly tallied: readonly string[];
   /** By `stream/key`. */
   readonly versions: ReadonlyMap<string, VersionItem>;
   /** Ids in the order in which they wait, by stream. */
@@ -118,6 +121,7 @@ export async function standingAt(
     marks: new Map(under('mark#').map(({ sk, item }) => [sk, readMark(sk, item)])),
     staged: amongRows(under('tx#'), stagedAmong),
     candidates: amongRows(under('tx#'), (_id, all) => candidatesAmong(all)),
+    tallied: rows.filter(({ pk }) => pk === TALLIED).map(({ sk }) => sk),
     versions: new Map(under('version#').map(({ pk, item }) => [pk.slice('version#'.length), readVersion(item)])),
     backlog: grouped(
       under('backlog#'),
