@@ -6,6 +6,7 @@ import { addMoveHome, addSwitchover } from './commands/change-route.js';
 import { addCommonOptions, EXIT } from './commands/command.js';
 import { addConflicts } from './commands/conflicts.js';
 import { addIncidents } from './commands/incidents.js';
+import { addPredict } from './commands/predict.js';
 import { addReconcile } from './commands/reconcile.js';
 import { addRoute } from './commands/route.js';
 import { addServe } from './commands/serve.js';
@@ -30,7 +31,7 @@ function createProgram(io: Io): Command {
     .addHelpText('after', EXIT_CODES)
     .showHelpAfterError('(add --help for what it takes)');
   for (const add of [addServe, addTour, addStreams, addAppend, addTail, addTx]) add(program, io);
-  for (const add of [addRoute, addSwitchover, addMoveHome, addReconcile, addVerify]) add(program, io);
+  for (const add of [addRoute, addSwitchover, addMoveHome, addReconcile, addVerify, addPredict]) add(program, io);
   for (const add of [addIncidents, addConflicts]) add(program, io);
   addCommonOptions(program);
   return program;

@@ -58,6 +58,7 @@ describe('help and usage', () => {
     ...['serve', 'tour', 'streams list', 'streams show', 'streams create', 'append', 'tail', 'tx show', 'tx list'],
     ...['tx abort', 'route', 'switchover', 'move-home', 'reconcile', 'verify', 'incidents', 'conflicts list'],
     ...['conflicts show', 'conflicts resolve'],
+    ...['predict train', 'predict evaluate', 'predict explain', 'predict stats'],
   ];
 
   test.each(COMMANDS)('%s has help with an example', async (command) => {

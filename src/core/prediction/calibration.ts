@@ -48,6 +48,8 @@ export class Calibration {
   }
 
   save(): SavedCalibration {
+    // What is loaded makes its map at once: so that both go on alike, this one does too.
+    this.refresh();
     return { hits: [...this.hits], trials: [...this.trials], said: [...this.said] };
   }
 

@@ -1,9 +1,6 @@
+import { DAY_MS, HOUR_MS, hourOf, MINUTE_MS, weekdayOf } from './calendar.js';
 import { finish, fold } from './numbers.js';
 import type { Track } from './track.js';
-
-const MINUTE_MS = 60_000;
-const HOUR_MS = 3_600_000;
-const DAY_MS = 86_400_000;
 
 /** Between two events: at once, on the same hour, half day, day, days, week, weeks. */
 const GAPS_MS = [1000, MINUTE_MS, HOUR_MS, 6 * HOUR_MS, DAY_MS, 3 * DAY_MS, 7 * DAY_MS, 30 * DAY_MS];
@@ -48,7 +45,7 @@ export function pauseChain(): Chain {
   const hashes = new Uint32Array(4);
   return (track) => {
     const last = fold(0x77616974, track.back(1) + 2);
-    const week = fold(fold(last, weekday(track.lastAtMs)), hourBucket(track.lastAtMs));
+    const week = fold(fold(last, weekdayOf(track.lastAtMs)), hourBucket(track.lastAtMs));
     const before = fold(week, track.back(2) + 2);
     hashes[0] = finish(0x77616974);
     hashes[1] = finish(last);
@@ -64,12 +61,7 @@ function gapBucket(ms: number): number {
   return bucket;
 }
 
-/** 0 to 7, in UTC. */
+/** 0 to 7. */
 function hourBucket(atMs: number): number {
-  return Math.floor((((atMs % DAY_MS) + DAY_MS) % DAY_MS) / (HOURS_PER_BUCKET * HOUR_MS));
-}
-
-/** 0 to 6; 1970 began on a Thursday, here 0. */
-function weekday(atMs: number): number {
-  return ((Math.floor(atMs / DAY_MS) % 7) + 7) % 7;
+  return Math.floor(hourOf(atMs) / HOURS_PER_BUCKET);
 }

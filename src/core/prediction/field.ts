@@ -11,6 +11,13 @@ const MAX_AFTER = 64;
 /** What an older observation weighs after a newer one. */
 const KEEP = 0.99;
 
+/** A value, where it is from, and how often that source was right at least: 0 to 1. */
+export interface Said {
+  readonly source: Source;
+  readonly value: Leaf;
+  readonly bound: number;
+}
+
 interface Record {
   readonly source: Source;
   hits: number;
@@ -36,16 +43,13 @@ export class Field {
   }
 
   /** What the most reliable source says. @param after the kind of event before, a symbol */
-  predict(story: Story, after: number): Leaf | undefined {
-    let best: Leaf | undefined;
-    let bestBound = -1;
+  predict(story: Story, after: number): Said | undefined {
+    let best: Said | undefined;
     for (const { source, hits, trials } of this.records) {
       const bound = lowerBound(hits, trials);
-      if (bound <= bestBound) continue;
+      if (best !== undefined && bound <= best.bound) continue;
       const value = this.valueOf(source, story, after);
-      if (value === undefined) continue;
-      best = value;
-      bestBound = bound;
+      if (value !== undefined) best = { source, value, bound };
     }
     return best;
   }

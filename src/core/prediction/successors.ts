@@ -1,3 +1,4 @@
+import { ModelRefused } from './refused.js';
 import { END } from './symbols.js';
 
 /** Distinct successors that a context remembers; the rarest makes room. */
@@ -98,6 +99,11 @@ export class Successors {
   }
 
   static load(saved: SavedSuccessors, maxCapacity: number): Successors {
+    const { contexts, totals, symbols, counts, capacity } = saved;
+    const fits = totals.length === contexts.length && symbols.length === contexts.length * WIDTH;
+    if (!fits || counts.length !== symbols.length || !isCapacity(capacity, maxCapacity)) {
+      throw new ModelRefused('ModelCorrupt', 'a table does not fit together');
+    }
     const loaded = new Successors(maxCapacity);
     loaded.resize(saved.capacity);
     for (const [index, context] of saved.contexts.entries()) loaded.place(saved, index, context);
@@ -171,4 +177,8 @@ export interface SavedSuccessors {
 function discounted(count: number, [one, two, more]: readonly [number, number, number]): number {
   const discount = count <= 1 ? one : count <= 2 ? two : more;
   return count > discount ? count - discount : 0;
+}
+
+function isCapacity(capacity: number, max: number): boolean {
+  return capacity >= FIRST_CAPACITY && capacity <= max && Number.isInteger(Math.log2(capacity));
 }

@@ -20,6 +20,8 @@ export class Symbols {
   private readonly numbers = new Map<string, number>();
   private refused = 0;
   private hand = FIRST;
+  /** Numbers below this are never given to another kind. */
+  private pinned = FIRST;
 
   /** One more than the highest number in use. */
   get size(): number {
@@ -56,17 +58,23 @@ export class Symbols {
     return { stream: name.slice(0, slash), type: name.slice(slash + 1) };
   }
 
-  save(): SavedSymbols {
-    return { names: this.names.slice(FIRST), counts: this.counts.slice(FIRST) };
+  /** From now on, kinds that have a number keep it: a network was trained on these. */
+  pin(): void {
+    this.pinned = this.names.length;
   }
 
-  static load({ names, counts }: SavedSymbols): Symbols {
+  save(): SavedSymbols {
+    return { names: this.names.slice(FIRST), counts: this.counts.slice(FIRST), pinned: this.pinned };
+  }
+
+  static load({ names, counts, pinned }: SavedSymbols): Symbols {
     const symbols = new Symbols();
     for (const [index, name] of names.entries()) {
       symbols.numbers.set(name, symbols.names.length);
       symbols.names.push(name);
       symbols.counts.push(counts[index] ?? 1);
     }
+    symbols.pinned = pinned;
     return symbols;
   }
 
@@ -75,7 +83,7 @@ export class Symbols {
     for (let looked = 0; looked < MAX_SYMBOLS; looked += 1) {
       const at = this.hand;
       this.hand = at + 1 < MAX_SYMBOLS ? at + 1 : FIRST;
-      if (at >= FIRST && (this.counts[at] ?? 0) <= 1) return at;
+      if (at >= this.pinned && (this.counts[at] ?? 0) <= 1) return at;
     }
     this.refused += 1;
     if (this.refused % MAX_SYMBOLS === 0) {
@@ -88,6 +96,7 @@ export class Symbols {
 export interface SavedSymbols {
   readonly names: readonly string[];
   readonly counts: readonly number[];
+  readonly pinned: number;
 }
 
 /** No stream has a slash in its name, so this can be taken apart again. */

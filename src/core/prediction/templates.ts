@@ -1,5 +1,5 @@
 import type { SeenEvent } from './context.js';
-import { Field, type SavedField } from './field.js';
+import { Field, type Said, type SavedField } from './field.js';
 import { type Leaf, type Leaves, putTogether, type Shape } from './leaves.js';
 import { lowerBound } from './numbers.js';
 import type { Story } from './story.js';
@@ -79,14 +79,24 @@ export class Template {
     return template;
   }
 
+  /** Where each value of a draft is from, by path. */
+  sources(story: Story, after: number): ReadonlyMap<string, Said> {
+    const said = new Map<string, Said>();
+    for (const path of this.shapes[0]?.shape.paths ?? []) {
+      const best = this.fields.get(path)?.predict(story, after);
+      if (best !== undefined) said.set(path, best);
+    }
+    return said;
+  }
+
   private fill(story: Story, after: number): Leaves | undefined {
     const shape = this.shapes[0]?.shape;
     if (shape === undefined) return undefined;
     const values: Leaf[] = [];
     for (const path of shape.paths) {
-      const value = this.fields.get(path)?.predict(story, after);
-      if (value === undefined) return undefined;
-      values.push(value);
+      const said = this.fields.get(path)?.predict(story, after);
+      if (said === undefined) return undefined;
+      values.push(said.value);
     }
     return { shape, values };
   }
