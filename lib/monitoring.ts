@@ -21,7 +21,7 @@ import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
-import { FUNCTIONS, type FunctionRole, siteTableName } from '../src/adapters/aws/names.js';
+import { FUNCTIONS, type FunctionRole, METRICS, METRICS_NAMESPACE, siteTableName } from '../src/adapters/aws/names.js';
 import type { WorkflowName } from '../src/ports/workflows.js';
 import { WORKFLOWS } from '../src/workflows/index.js';
 import { FUNCTION_DESIGNS } from './functions.js';
@@ -146,7 +146,46 @@ export class Monitoring extends Construct {
 }
 
 function alarmsOf(props: MonitoringProps): readonly AlarmDesign[] {
-  return [...apiAlarms(props), ...functionAlarms(props), ...workflowAlarms(props), ...storageAlarms(props)];
+  return [
+    ...protocolAlarms(props),
+    ...apiAlarms(props),
+    ...functionAlarms(props),
+    ...workflowAlarms(props),
+    ...storageAlarms(props),
+  ];
+}
+
+function protocolAlarms({ settings, site }: MonitoringProps): readonly AlarmDesign[] {
+  const counted = (metricName: string, statistic: string): Metric =>
+    new Metric({
+      namespace: METRICS_NAMESPACE,
+      metricName,
+      dimensionsMap: { Deployment: settings.deployment, Site: site.name },
+      period: PERIOD,
+      statistic,
+    });
+  return [
+    {
+      name: 'incident',
+      metric: counted(METRICS.incidents, Stats.SUM),
+      threshold: 0,
+      says: 'A stream or a site failed and was left, or an operator had one moved: see GET /incidents. Transactions go on.',
+    },
+    {
+      name: 'site-out',
+      metric: counted(METRICS.sitesOut, Stats.MAXIMUM),
+      threshold: 0,
+      periods: 3,
+      says: 'A site has been out of sync for 15 minutes: what is committed is held by fewer sites. It comes back by itself once it is well; see GET /route and GET /incidents.',
+    },
+    {
+      name: 'replica-behind',
+      metric: counted(METRICS.streamsBehind, Stats.MAXIMUM),
+      threshold: 0,
+      periods: 3,
+      says: 'A stream has lagged behind the log here for 15 minutes: see GET /streams for which. Is it throttled, or gone?',
+    },
+  ];
 }
 
 function apiAlarms({ api }: MonitoringProps): readonly AlarmDesign[] {

@@ -1,6 +1,9 @@
-/** Once a minute: looks at the other sites when no request does, and comes back when this site is out of sync. */
+/**
+ * Once a minute: looks at the other sites when no request does, comes back when this site is out of sync, and tells how it
+ * stands.
+ */
 import { workAt } from '../site.js';
 
 export function handler(): Promise<void> {
-  return workAt((node) => node.watch());
+  return workAt((node) => node.watch().finally(() => node.tellStanding()));
 }

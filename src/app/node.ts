@@ -1,4 +1,5 @@
 import { firstRoute } from '../core/route.js';
+import { STANDING } from '../ports/environment.js';
 import type { MirrorAgent } from '../ports/mirror-agent.js';
 import { createAgent } from './agent.js';
 import { recallBacklogs } from './applier.js';
@@ -62,6 +63,13 @@ export class SiteNode {
   /** Looks at the other sites, and comes back when it is out of sync. */
   watch(): Promise<void> {
     return watch(this.site);
+  }
+
+  /** Notes what an alarm may stand on: how many sites are not in sync, and how many streams lag here. */
+  tellStanding(): void {
+    const { ports, routes, behind } = this.site;
+    const out = ports.deployment.sites.length - routes.known.inSync.length;
+    this.site.note(STANDING, { out, behind: behind.size });
   }
 
   /** Brings this site's replicas to their definitions, drains their backlogs, and lets consumers read what is active. */

@@ -21,3 +21,6 @@ export interface Observer {
 }
 
 export const SILENT: Observer = { note: () => undefined };
+
+/** The note that says how many sites are not in sync (`out`) and how many streams lag here (`behind`). */
+export const STANDING = 'how it stands';

@@ -20,6 +20,8 @@ export const PRICES = {
   /** CloudWatch, per GB of logs taken in, and per alarm and month. */
   logsGb: 0.5,
   alarms: 0.1,
+  /** CloudWatch, per metric of one's own and month. */
+  metrics: 0.3,
   /** X-Ray, per million traces; 5 % of the requests are traced. */
   traces: 5,
   /** KMS, per key and month. */
@@ -44,6 +46,8 @@ export interface Shape {
 }
 
 const SITES = 2;
+/** Of each site, told whatever happens: sites out of sync, streams that lag. */
+const STANDING_METRICS = 2;
 
 /** A million one-shot transactions of one event each, two sites in sync. */
 export function perMillion({ eventKb, versioned, perCall }: Shape): Bill {
@@ -98,6 +102,6 @@ export function idle({ guardCopies, barPeriodSeconds, replicas, shards, extended
     Schedules:
       scheduled * (0.15 * PRICES.gbSeconds + PRICES.calls / MILLION) +
       (scheduled * (4 + guardCopies / 2) * PRICES.reads) / MILLION,
-    'Alarms and keys': alarms * PRICES.alarms + SITES * PRICES.keys,
+    'Alarms, metrics, keys': alarms * PRICES.alarms + SITES * (STANDING_METRICS * PRICES.metrics + PRICES.keys),
   };
 }

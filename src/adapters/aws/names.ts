@@ -46,3 +46,14 @@ export const consumersTableName = (deployment: string): string => `${deployment}
 
 /** Every physical stream of a site starts with it (`physicalNameOf` in core/ids.ts): rights are granted on the prefix. */
 export const streamPrefix = (deployment: string, site: string): string => `${deployment}-${site}-`;
+
+/** Metrics that alarms stand on; each has the dimensions `Deployment` and `Site`. */
+export const METRICS_NAMESPACE = 'Lockstep';
+export const METRICS = {
+  /** Streams and sites that were left, by themselves or by order. */
+  incidents: 'Incidents',
+  /** As the site sees it once a minute: sites that are not in sync. */
+  sitesOut: 'SitesOut',
+  /** Once a minute: streams whose replica here lags. */
+  streamsBehind: 'StreamsBehind',
+} as const;

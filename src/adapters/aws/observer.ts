@@ -1,5 +1,10 @@
 import { Logger } from '@aws-lambda-powertools/logger';
-import type { Observer } from '../../ports/environment.js';
+import type { IncidentKind } from '../../core/api.js';
+import { type Observer, STANDING } from '../../ports/environment.js';
+import { METRICS, METRICS_NAMESPACE } from './names.js';
+
+/** Incidents that somebody should know of; a planned move and a return are none. */
+const LEFT: ReadonlySet<unknown> = new Set<IncidentKind>(['switchover', 'shrink', 'takeover', 'unclean-takeover']);
 
 /** Notes that are counted, each under a metric of this name. */
 const COUNTED: Readonly<Record<string, string>> = {
@@ -24,10 +29,8 @@ const WARNED: ReadonlySet<string> = new Set([
   'cannot leave a site',
 ]);
 
-const METRICS_NAMESPACE = 'Lockstep';
-
 /**
- * Notes as structured log lines, and counts as metrics in CloudWatch's embedded format. A note names ids, sites and streams,
+ * Notes as structured log lines, and counts and standings as metrics in CloudWatch's embedded format. A note names ids, sites and streams,
  * never what an event says.
  *
  * @param write takes one line @default the process's standard output
@@ -43,8 +46,8 @@ export function createObserver(
       try {
         const level = WARNED.has(what) || what.endsWith(' failed') ? 'warn' : 'info';
         logger[level](what, { facts });
-        const metric = COUNTED[what];
-        if (metric !== undefined) write(`${JSON.stringify(embedded(deployment, site, metric))}\n`);
+        const metrics = metricsOf(what, facts);
+        if (Object.keys(metrics).length > 0) write(`${JSON.stringify(embedded(deployment, site, metrics))}\n`);
       } catch {
         // Telling must never stop what is told of.
       }
@@ -52,7 +55,14 @@ export function createObserver(
   };
 }
 
-function embedded(deployment: string, site: string, metric: string): unknown {
+function metricsOf(what: string, facts: Readonly<Record<string, unknown>>): Readonly<Record<string, number>> {
+  if (what === STANDING)
+    return { [METRICS.sitesOut]: Number(facts['out']), [METRICS.streamsBehind]: Number(facts['behind']) };
+  const counted = LEFT.has(facts['kind']) ? METRICS.incidents : COUNTED[what];
+  return counted === undefined ? {} : { [counted]: 1 };
+}
+
+function embedded(deployment: string, site: string, metrics: Readonly<Record<string, number>>): unknown {
   return {
     _aws: {
       Timestamp: Date.now(),
@@ -60,12 +70,12 @@ function embedded(deployment: string, site: string, metric: string): unknown {
         {
           Namespace: METRICS_NAMESPACE,
           Dimensions: [['Deployment', 'Site']],
-          Metrics: [{ Name: metric, Unit: 'Count' }],
+          Metrics: Object.keys(metrics).map((Name) => ({ Name, Unit: 'Count' })),
         },
       ],
     },
     Deployment: deployment,
     Site: site,
-    [metric]: 1,
+    ...metrics,
   };
 }

@@ -3,6 +3,7 @@ import { KinesisClient, PutRecordsCommand } from '@aws-sdk/client-kinesis';
 import { type SentCall, countCalls } from '../../../src/adapters/aws/count-calls.js';
 import { type FaultRates, injectFaults } from '../../../src/adapters/aws/injected-faults.js';
 import { createObserver } from '../../../src/adapters/aws/observer.js';
+import { STANDING } from '../../../src/ports/environment.js';
 import { Backoff, eachLimited } from '../../../src/adapters/aws/retry.js';
 import { seededRandom } from '../../../src/adapters/embedded/virtual-clock.js';
 import { caught } from '../../contract/support.js';
@@ -92,11 +93,19 @@ it('notes become log lines, some of them metrics; a note that cannot be told sto
   const observer = createObserver('orders', 'east', (line) => lines.push(line));
   observer.note('breaker opens', { target: 'site west' });
   observer.note('in sync', { epoch: 7 });
+  for (const kind of ['takeover', 'planned-move', 'return']) observer.note('west serves', { incident: 'i', kind });
+  observer.note(STANDING, { site: 'east', out: 1, behind: 0 });
   const circular: Record<string, unknown> = {};
   circular['self'] = circular;
   observer.note('in sync', circular);
   expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
     { Deployment: 'orders', Site: 'east', BreakersOpened: 1, _aws: { CloudWatchMetrics: [{ Namespace: 'Lockstep' }] } },
+    { Incidents: 1 },
+    {
+      SitesOut: 1,
+      StreamsBehind: 0,
+      _aws: { CloudWatchMetrics: [{ Metrics: [{ Name: 'SitesOut' }, { Name: 'StreamsBehind' }] }] },
+    },
   ]);
   log.mockRestore();
   warn.mockRestore();
