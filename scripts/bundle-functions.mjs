@@ -20,10 +20,11 @@ const functions = readdirSync(join(ROOT, 'lambdas'), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .map(({ name }) => name);
 
-await bundle(TELL_SCHEMAS, [literalKeys(), shortErrors(), versionsOnly()]);
+const forAll = [literalKeys(), shortErrors(), versionsOnly(), withoutHttp2(), withoutEndpointCache()];
+await bundle(TELL_SCHEMAS, forAll);
 await bundle(
   functions.filter((name) => !TELL_SCHEMAS.includes(name)),
-  [literalKeys(), shortErrors(), versionsOnly(), withoutJsonSchema()],
+  [...forAll, withoutJsonSchema()],
 );
 
 async function bundle(names, plugins) {
@@ -89,6 +90,24 @@ function versionsOnly() {
     const { name, version } = JSON.parse(text);
     return `export default ${JSON.stringify({ name, version })}`;
   });
+}
+
+/** Kinesis' client would speak HTTP/2 by itself; all clients here are given what speaks HTTP/1.1. */
+function withoutHttp2() {
+  return onLoad(
+    'without-http2',
+    /@smithy[/\\]node-http-handler[/\\]dist-es[/\\]node-http2-handler\.js$/,
+    () => "export { NodeHttpHandler as NodeHttp2Handler } from './node-http-handler.js';",
+  );
+}
+
+/** DynamoDB's client is ready to discover endpoints, which nobody asks it to, and brings a cache for them. */
+function withoutEndpointCache() {
+  return onLoad(
+    'without-endpoint-cache',
+    /mnemonist[/\\]lru-cache\.js$/,
+    () => 'export default class extends Map { constructor() { super(); } }',
+  );
 }
 
 /** Every schema of zod can tell itself as JSON Schema. */
