@@ -1,10 +1,10 @@
-import type { Duration } from 'aws-cdk-lib';
+import { type Duration, Validations } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { type Stream, StreamConsumer } from 'aws-cdk-lib/aws-kinesis';
 import { CfnFunction, EventSourceMapping, type Function, StartingPosition } from 'aws-cdk-lib/aws-lambda';
 import { CONSUMER_VARIABLE, type ConsumerConfig } from '../src/adapters/aws/config.js';
-import { consumerFunctionName, consumersTableName } from '../src/adapters/aws/names.js';
-import { CONSUMER_ACTIONS, CONSUMERS_TABLE_ACTIONS, sharedTableArn } from './permissions.js';
+import { consumerFunctionName, consumersTableName, streamPrefix } from '../src/adapters/aws/names.js';
+import { CONSUMER_ACTIONS, CONSUMERS_TABLE_ACTIONS, sharedTableArn, wildcard } from './permissions.js';
 import type { Settings, SiteProps } from './props.js';
 import type { SiteStack } from './site-stack.js';
 
@@ -92,7 +92,7 @@ export function consumerAt(stack: SiteStack, name: string, props: ConsumerProps,
     const stream = stack.streams.streams.get(streamName);
     // A site without a replica of it.
     if (!stream) continue;
-    made.addToRolePolicy(new PolicyStatement({ actions: [...CONSUMER_ACTIONS], resources: [stream.streamArn] }));
+    readStream(made, streamName, around);
     const mapping = new EventSourceMapping(made, `On-${streamName}`, {
       target: made,
       eventSourceArn: props.enhancedFanOut === true ? fanOut(made, functionName, streamName, stream) : stream.streamArn,
@@ -115,6 +115,22 @@ function fanOut(made: Function, streamConsumerName: string, streamName: string, 
   const consumer = new StreamConsumer(made, `FanOut-${streamName}`, { streamConsumerName, stream });
   consumer.grantRead(made);
   return consumer.streamConsumerArn;
+}
+
+/** Whatever its generation: a replica that began anew has the next one. */
+function readStream(made: Function, streamName: string, { settings, site }: Around): void {
+  const resource = `stream/${streamPrefix(settings.deployment, site.name)}*-${streamName}`;
+  const arn = made.stack.formatArn({ service: 'kinesis', resource });
+  made.addToRolePolicy(new PolicyStatement({ actions: [...CONSUMER_ACTIONS], resources: [arn] }));
+  Validations.of(made).acknowledge(
+    wildcard(
+      made.stack,
+      site,
+      'kinesis',
+      resource,
+      'The generations of this one stream: the next one is made by the functions.',
+    ),
+  );
 }
 
 function rememberHandled(made: Function, name: string, { streams }: ConsumerProps, { settings, site }: Around): void {

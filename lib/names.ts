@@ -1,6 +1,5 @@
 /** Names of what only the stacks make; those that functions use as well are in src/adapters/aws/names.ts. */
 
-export const keyAlias = (deployment: string, site: string): string => `alias/${deployment}-${site}`;
 export const apiName = (deployment: string, site: string): string => `${deployment}-${site}`;
 export const deadLettersName = (deployment: string, site: string): string => `${deployment}-${site}-dead-letters`;
 export const missedTicksName = (deployment: string, site: string): string => `${deployment}-${site}-missed-ticks`;

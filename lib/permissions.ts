@@ -47,6 +47,7 @@ const PROVISION_ACTIONS = [
   'kinesis:ListShards',
   'kinesis:MergeShards',
   'kinesis:SplitShard',
+  'kinesis:StartStreamEncryption',
 ];
 
 /** Of a consumer's function: what Lambda calls with its role to read a stream. */
@@ -196,7 +197,7 @@ function moveConsumers({ stack, settings, site }: Surroundings): readonly Policy
     allow('ListConsumers', ['lambda:ListEventSourceMappings'], ['*']),
     new PolicyStatement({
       sid: 'MoveConsumers',
-      actions: ['lambda:UpdateEventSourceMapping'],
+      actions: ['lambda:CreateEventSourceMapping', 'lambda:UpdateEventSourceMapping'],
       resources: ['*'],
       conditions: { ArnLike: { 'lambda:FunctionArn': functions } },
     }),
@@ -225,9 +226,6 @@ const agentArn = ({ stack, settings }: Surroundings, site: string, region: strin
 /** Prefixes end with a star, and rules against stars are right to ask: which, and why so. */
 export function wildcardsIn(capabilities: readonly Capability[], around: Surroundings): readonly Finding[] {
   const { stack, settings, site } = around;
-  const account = Token.isUnresolved(stack.account) ? '<AWS::AccountId>' : stack.account;
-  const finding = (service: string, resource: string) =>
-    `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:${service}:${site.region}:${account}:${resource}]`;
   const onStreams = capabilities.some((capability) => ['put', 'read', 'provision', 'replace'].includes(capability));
   const { deployment } = settings;
   return [
@@ -238,21 +236,42 @@ export function wildcardsIn(capabilities: readonly Capability[], around: Surroun
     },
     ...(onStreams
       ? [
-          {
-            id: finding('kinesis', `stream/${streamPrefix(deployment, site.name)}*`),
-            reason: 'The streams of this site, by the prefix of their names: later ones are made by the functions.',
-          },
+          wildcard(
+            stack,
+            site,
+            'kinesis',
+            `stream/${streamPrefix(deployment, site.name)}*`,
+            'The streams of this site, by the prefix of their names: later ones are made by the functions.',
+          ),
         ]
       : []),
     ...(capabilities.includes('follow-log')
       ? [
-          {
-            id: finding('dynamodb', `table/${siteTableName(deployment, site.name)}/stream/*`),
-            reason: 'The stream of this one table: its name is the time at which it was switched on.',
-          },
+          wildcard(
+            stack,
+            site,
+            'dynamodb',
+            `table/${siteTableName(deployment, site.name)}/stream/*`,
+            'The stream of this one table: its name is the time at which it was switched on.',
+          ),
         ]
       : []),
   ];
+}
+
+/** A star at the end of a name, or in it, as the rules find it. */
+export function wildcard(
+  stack: Stack,
+  { region }: SiteProps,
+  service: string,
+  resource: string,
+  reason: string,
+): Finding {
+  const account = Token.isUnresolved(stack.account) ? '<AWS::AccountId>' : stack.account;
+  return {
+    id: `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:${service}:${region}:${account}:${resource}]`,
+    reason,
+  };
 }
 
 /** A rule's finding, and why it is not one. */

@@ -9,8 +9,7 @@ import {
 } from 'aws-cdk-lib/aws-dynamodb';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
-import { STATUS_INDEX, siteTableName } from '../src/adapters/aws/names.js';
-import { keyAlias } from './names.js';
+import { STATUS_INDEX, keyAlias, siteTableName } from '../src/adapters/aws/names.js';
 import type { Settings, SiteProps } from './props.js';
 
 /** What holds a site's data: one key, and one table with the log, marks, guards, versions and stagings. */

@@ -731,4 +731,11 @@ export const MUTATIONS: readonly Mutation[] = [
     from: '...vectorIn(vectorOf(after, stream, key)) }),',
     to: '}),',
   },
+  {
+    name: 'a deleted stream is made anew',
+    file: 'src/app/provision.ts',
+    from: "      if (replica.state === 'ready') {\n",
+    to: '      if (Math.random() > 1) {\n',
+    unseen: 'no fault of the simulation deletes a stream',
+  },
 ];

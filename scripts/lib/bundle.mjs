@@ -12,7 +12,7 @@ const UNUSED_MS = 24 * 60 * 60 * 1000;
 const SOURCE = /\.([mc]?[jt]s|[jt]sx|json|css|txt)$/;
 const ALWAYS = ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/lib/bundle.mjs'];
 /** What an entry's folder uses beside `src` and `cli`: folders, and files of the top level. */
-const USES = { bin: ['lib', 'lockstep.config.ts'] };
+const USES = { bin: ['lib', 'lockstep.config.ts'], test: ['lib'] };
 
 /**
  * Bundles a TypeScript file, unless that was done before, and imports it.

@@ -1,7 +1,7 @@
 import { type Meeting, keysOf } from '../core/conflict.js';
 import type { DecidedEntry } from '../core/entry.js';
 import { partName } from '../core/event.js';
-import { generationOf, physicalNameOf } from '../core/ids.js';
+import { beginAnew } from './anew.js';
 import type { Route } from '../core/route.js';
 import type { Key } from '../core/table.js';
 import { NEVER, type Timestamp, termOf } from '../core/timestamp.js';
@@ -49,7 +49,10 @@ export async function resolveDiverged(site: Site, round: Round, { terms, home: a
       else outcome.conflicts.push(...(await refusedThere(site, home, entry)));
     }
     const touched = new Set(alone.flatMap((entry) => entry.streams));
-    for (const stream of touched) await beginAnew(site, stream);
+    for (const stream of touched) {
+      const retired = await beginAnew(site, stream);
+      if (retired !== undefined) await site.streams.remove(retired);
+    }
     await tellProgress(site, { resolved, settled: newest.term });
   }
   for (const entry of [...alone].reverse()) await overrule(site, round, entry);
@@ -136,27 +139,4 @@ function metBy(entry: DecidedEntry, theirs: ReadonlyMap<string, DecidedEntry>): 
 async function refusedThere(site: Site, home: MirrorAgent, entry: DecidedEntry): Promise<readonly string[]> {
   const [there] = await home.fetch({ ids: [entry.id] });
   return recordRefused(site, keysOf(entry), entry, there?.entry ?? { ...entry, events: [] });
-}
-
-/** What stands on a Kinesis stream cannot be taken off it: the replica begins again, filled from the log here. */
-async function beginAnew(site: Site, stream: string): Promise<void> {
-  const { deployment } = site.ports;
-  const old = site.registry.localReplica(stream);
-  if (!old) return;
-  const next = generationOf(deployment.name, site.name, old.physicalName) + 1;
-  await site.registry.change(stream, (before) => {
-    const replica = before?.replicas[site.name];
-    if (!before || replica?.physicalName !== old.physicalName)
-      throw new Error(`stream ${stream} was changed meanwhile`);
-    const anew = {
-      ...replica,
-      physicalName: physicalNameOf(deployment.name, site.name, stream, next),
-      state: 'creating' as const,
-      shards: [],
-    };
-    return { ...before, replicas: { ...before.replicas, [site.name]: anew } };
-  });
-  site.filled.delete(stream);
-  await site.streams.remove(old.physicalName);
-  site.note('a replica begins anew', { stream, retired: old.physicalName });
 }

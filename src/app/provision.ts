@@ -5,6 +5,7 @@ import { clockAt, timestamp } from '../core/timestamp.js';
 import { PortThrottled } from '../ports/failures.js';
 import type { StreamDescription } from '../ports/streams.js';
 import type { ReplicaShard, StreamDefinition } from './registry.js';
+import { beginAnew } from './anew.js';
 import { drainAll, drainBacklog } from './applier.js';
 import { enqueueApplied } from './backlog.js';
 import { logRows } from './log-walk.js';
@@ -22,6 +23,11 @@ export async function provisionLocal(site: Site): Promise<void> {
   for (const { definition, replica } of site.registry.local) {
     const { physicalName } = replica;
     if ((await site.streams.describe(physicalName)) === undefined) {
+      if (replica.state === 'ready') {
+        // It was there, and somebody has deleted it. One of its name would lack what stood on it; the next is filled.
+        await beginAnew(site, definition.name);
+        continue;
+      }
       await site.streams.create(physicalName, definition.policy.shards);
     }
     const description = await site.streams.describe(physicalName);

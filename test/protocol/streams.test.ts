@@ -48,6 +48,23 @@ describe('streams', () => {
     expect([early.site.behind.size, late.site.behind.size]).toEqual([0, 0]);
   });
 
+  it('anew: a stream that somebody deleted is made anew, and filled from the log', async () => {
+    const world = await openWorld();
+    for (const id of ['T1', 'T2', 'T3']) await world.commit('east', id);
+    await world.settle();
+    const { physicalName } = world.node('west').site.registry.localReplica('orders') ?? { physicalName: '' };
+    await world.run(world.node('west').site.streams.remove(physicalName));
+    // Nobody may have noticed: all that is told of it is that it is closed further and further.
+    await world.run(world.node('east').close());
+    for (let round = 0; round < 4; round += 1) await world.run(world.node('west').tend());
+    await world.commit('east', 'T4');
+    await world.settle();
+    expect(new Set(await arrivals(world, 'west'))).toEqual(new Set(['T1', 'T2', 'T3', 'T4']));
+    const page = await world.run(world.node('west').service.readEvents({ stream: 'orders', site: 'west' }));
+    expect(page.events.map(({ transactionid }) => transactionid)).toEqual(['T1', 'T2', 'T3', 'T4']);
+    await expectRest(world, { committed: ['T1', 'T2', 'T3', 'T4'] });
+  });
+
   it('closed: it never passes a backlog', async () => {
     const world = await openWorld();
     down(world, 'west');

@@ -23,7 +23,7 @@ const configSchema = z.strictObject({
     .check(z.minLength(1)),
   /** Where the one control table is that all sites use. Absent: each has a replica of it in its own region. */
   controlRegion: z.exactOptional(z.string()),
-  /** What the ARNs of the site's state machines begin with. Absent: workflows run in the function that starts them. */
+  /** What the ARNs of the site's state machines begin with. Absent: there are no stacks, workflows run in this process. */
   stateMachines: z.exactOptional(z.string()),
   /** Differences to the defaults of `core/options.ts`. */
   options: z.exactOptional(z.record(z.string(), z.json())),

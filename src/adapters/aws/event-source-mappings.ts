@@ -1,4 +1,6 @@
 import {
+  CreateEventSourceMappingCommand,
+  type CreateEventSourceMappingCommandInput,
   type EventSourceMappingConfiguration,
   type LambdaClient,
   ListEventSourceMappingsCommand,
@@ -28,7 +30,7 @@ const READS: ReadonlySet<string | undefined> = new Set(['Enabled', 'Enabling', '
 
 /**
  * Consumers as event source mappings: at each site one per stream that a consumer reads, which reads while the stream is
- * active there. Those of this site are switched here; other sites do theirs.
+ * active there. A replica that began anew has another stream, and gets a mapping like the one before. Those of this site are switched here; other sites do theirs.
  *
  * They are known by their names: the function's is made of the site's and the consumer's (`consumerFunctionName`), the
  * stream's begins as all of this site's do. What else reads a stream is nobody's business here.
@@ -40,6 +42,7 @@ export function eventSourceMappings(options: EventSourceMappingsOptions): Consum
     try {
       return await backoff.run(call, (error) => failureOf(error) !== 'refused' || isNamed(error, BUSY));
     } catch (error) {
+      if (isNamed(error, 'ResourceConflictException')) throw error;
       if (isNamed(error, BUSY)) throw new PortThrottled(`a mapping of ${site} is being changed`, { cause: error });
       throw portError(error, `the event source mappings of ${site}`);
     }
@@ -57,11 +60,25 @@ export function eventSourceMappings(options: EventSourceMappingsOptions): Consum
   }
 
   return {
-    async follow(active) {
-      for (const { id, stream, reads } of await all()) {
-        const wanted = active[stream] === site;
+    async follow(streams) {
+      const mappings = await all();
+      for (const { id, stream, physicalName, reads } of mappings) {
+        const known = streams[stream];
+        const wanted = known?.isActiveHere === true && (known.physicalName ?? physicalName) === physicalName;
         if (reads === wanted) continue;
         await repeated(() => client.send(new UpdateEventSourceMappingCommand({ UUID: id, Enabled: wanted })));
+      }
+      for (const mapping of mappings) {
+        const { physicalName, isActiveHere } = streams[mapping.stream] ?? { isActiveHere: false };
+        const isThere = (it: Mapping) => it.functionArn === mapping.functionArn && it.physicalName === physicalName;
+        if (physicalName === undefined || mappings.some(isThere)) continue;
+        const made = { ...likeBefore(mapping.whole), Enabled: isActiveHere };
+        // Of the stream itself: where its records were pushed, they are asked for now.
+        const EventSourceArn = mapping.whole.EventSourceArn?.replace(/:stream\/.*/, `:stream/${physicalName}`);
+        await repeated(() => client.send(new CreateEventSourceMappingCommand({ ...made, EventSourceArn }))).catch(
+          // One of several that were before was enough.
+          unlessNamed('ResourceConflictException'),
+        );
       }
     },
   };
@@ -72,8 +89,36 @@ const BUSY = 'ResourceInUseException';
 
 interface Mapping {
   readonly id: string;
+  readonly functionArn: string;
   readonly stream: string;
+  readonly physicalName: string;
   readonly reads: boolean;
+  readonly whole: EventSourceMappingConfiguration;
+}
+
+/** A replica that began anew has another stream: its mapping is as the one before, and begins at the oldest record. */
+function likeBefore(
+  before: EventSourceMappingConfiguration,
+): Omit<CreateEventSourceMappingCommandInput, 'EventSourceArn'> {
+  return {
+    FunctionName: before.FunctionArn,
+    StartingPosition: 'TRIM_HORIZON',
+    BatchSize: before.BatchSize,
+    MaximumBatchingWindowInSeconds: before.MaximumBatchingWindowInSeconds,
+    ParallelizationFactor: before.ParallelizationFactor,
+    FunctionResponseTypes: before.FunctionResponseTypes,
+    FilterCriteria: before.FilterCriteria,
+    DestinationConfig: before.DestinationConfig,
+    BisectBatchOnFunctionError: before.BisectBatchOnFunctionError,
+    MaximumRetryAttempts: before.MaximumRetryAttempts,
+    MaximumRecordAgeInSeconds: before.MaximumRecordAgeInSeconds,
+  };
+}
+
+function unlessNamed(name: string): (error: unknown) => void {
+  return (error) => {
+    if (!isNamed(error, name)) throw error;
+  };
 }
 
 function mappingOf(deployment: string, site: string, found: EventSourceMappingConfiguration): readonly Mapping[] {
@@ -86,5 +131,6 @@ function mappingOf(deployment: string, site: string, found: EventSourceMappingCo
     EventSourceArn.includes(':kinesis:') &&
     physicalName.startsWith(streamPrefix(deployment, site));
   if (id === undefined || !isOurs || State === 'Deleting') return [];
-  return [{ id, stream: logicalNameOf(deployment, site, physicalName), reads: READS.has(State) }];
+  const stream = logicalNameOf(deployment, site, physicalName);
+  return [{ id, functionArn: FunctionArn, stream, physicalName, reads: READS.has(State), whole: found }];
 }

@@ -11,6 +11,7 @@ import {
   type PutRecordsResultEntry,
   type Shard as KinesisShard,
   SplitShardCommand,
+  StartStreamEncryptionCommand,
   type StreamDescriptionSummary,
 } from '@aws-sdk/client-kinesis';
 import type { Clock, Random } from '../../ports/environment.js';
@@ -33,6 +34,8 @@ export interface KinesisStreamsOptions {
   readonly client: KinesisClient;
   readonly clock: Clock;
   readonly random: Random;
+  /** With it streams are encrypted before anything is put on them: an alias, or an ARN. @default they are not */
+  readonly keyId?: string;
   /** How often those who wait for records look again, milliseconds: a shard answers five reads a second. @default 1000 */
   readonly pollMs?: number;
   /** Once it is aborted, nobody waits for records any more. */
@@ -60,13 +63,15 @@ export class KinesisStreams implements Streams {
   readonly #reader: KinesisReader;
   readonly #wakeups: Wakeups;
   readonly #pollMs: number;
+  readonly #keyId: string | undefined;
 
-  constructor({ client, clock, random, pollMs = POLL_MS, stopping, retry }: KinesisStreamsOptions) {
+  constructor({ client, clock, random, keyId, pollMs = POLL_MS, stopping, retry }: KinesisStreamsOptions) {
     this.#client = client;
     this.#backoff = new Backoff(clock, random, retry);
     this.#reader = new KinesisReader(client, clock, this.#backoff);
     this.#wakeups = new Wakeups(clock, stopping);
     this.#pollMs = pollMs;
+    this.#keyId = keyId;
   }
 
   async create(name: string, shardCount: number): Promise<void> {
@@ -91,9 +96,20 @@ export class KinesisStreams implements Streams {
     const status = summary?.StreamStatus;
     if (!summary || status === 'DELETING') return undefined;
     const common = { name, retentionHours: summary.RetentionPeriodHours ?? 24 };
-    if (status === 'CREATING') return { ...common, status: 'creating', shards: [] };
+    // It cannot be asked for at the creation: whoever looks next asks, and till it is done nothing may be put.
+    const isOpen = this.#keyId !== undefined && summary.EncryptionType !== 'KMS';
+    if (isOpen && status === 'ACTIVE') await this.#encrypt(name, this.#keyId);
+    if (isOpen || status === 'CREATING') return { ...common, status: 'creating', shards: [] };
     const shards = await this.#shards(name);
     return { ...common, status: 'active', shards, ...(status === 'UPDATING' ? { changing: true } : {}) };
+  }
+
+  async #encrypt(name: string, KeyId: string | undefined): Promise<void> {
+    const encryption = new StartStreamEncryptionCommand({ StreamName: name, EncryptionType: 'KMS', KeyId });
+    await this.#client.send(encryption).catch((error: unknown) => {
+      // Somebody else was faster.
+      if (!isNamed(error, 'ResourceInUseException')) throw portError(error, `stream ${name}`);
+    });
   }
 
   async #summary(name: string): Promise<StreamDescriptionSummary | undefined> {

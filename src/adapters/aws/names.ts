@@ -27,6 +27,9 @@ export const siteTableName = (deployment: string, site: string): string => `${de
 /** The route, the streams' definitions, incidents, conflicts, proofs; one name in every region. */
 export const controlTableName = (deployment: string): string => `${deployment}-control`;
 
+/** The key by which a site's data are encrypted. */
+export const keyAlias = (deployment: string, site: string): string => `alias/${deployment}-${site}`;
+
 /** The index of the site's table that lists entries by status; nothing is decided by it. */
 export const STATUS_INDEX = 'by-status';
 

@@ -17,6 +17,11 @@ function consumersOn(script: Script) {
   return { consumers, sent, updates };
 }
 
+/** Orders are active here, payments elsewhere. */
+const HERE = {
+  orders: { isActiveHere: true, physicalName: physicalNameOf('shop', 'east', 'orders', 1) },
+  payments: { isActiveHere: false, physicalName: physicalNameOf('shop', 'east', 'payments', 1) },
+};
 const arn = (service: string, what: string) => `arn:aws:${service}:us-east-1:123456789012:${what}`;
 const mapping = (UUID: string, State: string, stream = 'orders', more: object = {}) => ({
   UUID,
@@ -35,7 +40,7 @@ describe('consumers as event source mappings', () => {
     const { consumers, updates } = consumersOn(
       listing(mapping('on', 'Disabled'), mapping('off', 'Enabled', 'payments'), mapping('new', 'Disabled', 'audit')),
     );
-    await consumers.follow({ orders: 'east', payments: 'west' });
+    await consumers.follow(HERE);
     expect(updates()).toEqual([
       ['on', true],
       ['off', false],
@@ -46,7 +51,7 @@ describe('consumers as event source mappings', () => {
     const name = physicalNameOf('shop', 'east', 'payments', 1);
     const pushed = { EventSourceArn: arn('kinesis', `stream/${name}/consumer/shop-east-on-billing:1700000000`) };
     const { consumers, updates } = consumersOn(listing(mapping('pushed', 'Enabled', 'payments', pushed)));
-    await consumers.follow({ payments: 'west' });
+    await consumers.follow(HERE);
     expect(updates()).toEqual([['pushed', false]]);
   });
 
@@ -54,8 +59,42 @@ describe('consumers as event source mappings', () => {
     const { consumers, updates } = consumersOn(
       listing(mapping('a', 'Enabled'), mapping('b', 'Enabling'), mapping('c', 'Disabling', 'payments')),
     );
-    await consumers.follow({ orders: 'east', payments: 'west' });
+    await consumers.follow(HERE);
     expect(updates()).toEqual([]);
+  });
+
+  it('of a replica that began anew read its next stream: by a mapping like the one before', async () => {
+    const before = mapping('old', 'Enabled', 'orders', {
+      BatchSize: 7,
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+    });
+    const anew = { orders: { isActiveHere: true, physicalName: physicalNameOf('shop', 'east', 'orders', 2) } };
+    const { consumers, sent, updates } = consumersOn(listing(before));
+    await consumers.follow(anew);
+    expect(updates()).toEqual([['old', false]]);
+    expect(sent.at(-1)).toMatchObject({
+      command: 'CreateEventSourceMapping',
+      input: {
+        FunctionName: before.FunctionArn,
+        EventSourceArn: arn('kinesis', `stream/${anew.orders.physicalName}`),
+        StartingPosition: 'TRIM_HORIZON',
+        Enabled: true,
+        BatchSize: 7,
+        FunctionResponseTypes: ['ReportBatchItemFailures'],
+      },
+    });
+    const both = consumersOn(
+      listing(
+        before,
+        mapping('new', 'Enabled', 'orders', { EventSourceArn: arn('kinesis', `stream/${anew.orders.physicalName}`) }),
+      ),
+    );
+    await both.consumers.follow(anew);
+    expect(both.sent.map(({ command }) => command)).not.toContain('CreateEventSourceMapping');
+    // While it is being filled nothing is known of it.
+    const filling = consumersOn(listing(before));
+    await filling.consumers.follow({ orders: { isActiveHere: true } });
+    expect(filling.updates()).toEqual([]);
   });
 
   it('of others are left alone: another function, another stream, another site, another kind of source', async () => {
@@ -68,7 +107,7 @@ describe('consumers as event source mappings', () => {
         mapping('deleting', 'Deleting', 'payments'),
       ),
     );
-    await consumers.follow({ payments: 'west' });
+    await consumers.follow(HERE);
     expect(updates()).toEqual([]);
   });
 
@@ -78,7 +117,7 @@ describe('consumers as event source mappings', () => {
       if (input['Marker'] === undefined) return { EventSourceMappings: [], NextMarker: 'more' };
       return { EventSourceMappings: [mapping('on', 'Disabled')] };
     });
-    await consumers.follow({ orders: 'east' });
+    await consumers.follow(HERE);
     expect(updates()).toEqual([['on', true]]);
     expect(sent[1]?.input).toEqual({ Marker: 'more' });
   });
@@ -89,14 +128,14 @@ describe('consumers as event source mappings', () => {
       if (sent.command !== 'UpdateEventSourceMapping') return listing(mapping('on', 'Updating'))(sent, count);
       return (busy -= 1) >= 0 ? refused('ResourceInUseException') : {};
     });
-    await settling.consumers.follow({ orders: 'east' });
+    await settling.consumers.follow(HERE);
     expect(settling.updates()).toHaveLength(3);
     const stuck = consumersOn((sent, count) =>
       sent.command === 'UpdateEventSourceMapping'
         ? refused('ResourceInUseException')
         : listing(mapping('on', 'Updating'))(sent, count),
     );
-    expect(await caught(stuck.consumers.follow({ orders: 'east' }))).toBeInstanceOf(PortThrottled);
+    expect(await caught(stuck.consumers.follow(HERE))).toBeInstanceOf(PortThrottled);
   });
 
   it('that nobody can tell about are for later', async () => {

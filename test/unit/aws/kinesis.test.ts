@@ -80,6 +80,51 @@ describe('describe on Kinesis', () => {
   });
 });
 
+describe('encryption on Kinesis', () => {
+  const summary = (StreamStatus: string, EncryptionType?: string) => ({
+    StreamDescriptionSummary: { StreamStatus, EncryptionType },
+  });
+  const encrypted = (script: Script) => {
+    const client = new KinesisClient(NOWHERE);
+    const sent = scripted(client, script);
+    const streams = new KinesisStreams({ client, keyId: 'alias/shop-east', clock: sleepless(), random: half });
+    return { streams, commands: () => sent.map(({ command }) => command) };
+  };
+
+  it('a stream is being created until it is encrypted: whoever looks brings it on', async () => {
+    const { streams, commands } = encrypted(
+      inTurn(
+        summary('CREATING', 'NONE'),
+        summary('ACTIVE', 'NONE'),
+        {},
+        summary('UPDATING', 'NONE'),
+        summary('ACTIVE', 'KMS'),
+      ),
+    );
+    for (const status of ['creating', 'creating', 'creating', 'active']) {
+      expect(await streams.describe('s')).toMatchObject({ status });
+    }
+    expect(commands().filter((command) => command === 'StartStreamEncryption')).toHaveLength(1);
+  });
+
+  it('two that look at once are no trouble; a key that cannot be used is', async () => {
+    const asking =
+      (answer: object): Script =>
+      ({ command }) =>
+        command === 'StartStreamEncryption' ? answer : summary('ACTIVE', 'NONE');
+    const busy = encrypted(asking(refused('ResourceInUseException')));
+    expect(await busy.streams.describe('s')).toMatchObject({ status: 'creating' });
+    const denied = encrypted(asking(refused('KMSAccessDeniedException')));
+    expect(await caught(denied.streams.describe('s'))).toBeInstanceOf(Error);
+  });
+
+  it('without a key streams are as they are', async () => {
+    const { streams, sent } = streamsOn(({ command }) => (command === 'ListShards' ? {} : summary('ACTIVE', 'NONE')));
+    expect(await streams.describe('s')).toMatchObject({ status: 'active' });
+    expect(sent.map(({ command }) => command)).not.toContain('StartStreamEncryption');
+  });
+});
+
 describe('read on Kinesis', () => {
   const page = (next: string | null, behindMs: number, ...sequences: readonly string[]) => ({
     Records: sequences.map((SequenceNumber) => ({ SequenceNumber, PartitionKey: 'k', Data: Uint8Array.of(1) })),
