@@ -70,13 +70,13 @@ export const FUNCTION_DESIGNS: Readonly<Record<FunctionRole, FunctionDesign>> = 
     why: 'A takeover adopts what is pending, which is little. A return is a workflow: this starts it, unless one is under way.',
   },
   backfill: {
-    does: 'follows this site’s log',
+    does: 'follows this site’s log: foresees at a mirror what clients will write, and confirms at home what they wrote',
     calledBy: 'log',
-    memoryMiB: 256,
+    memoryMiB: 512,
     timeoutSeconds: 60,
     single: false,
-    may: ['follow-log'],
-    why: 'Off everybody’s path: a batch may wait. It reads the table’s stream and nothing else.',
+    may: ['follow-log', 'site-table', 'control-table', 'call-sites'],
+    why: 'Off everybody’s path: a batch may wait. It stages candidates in the table that it follows, and announces them to home by its mirror agent; it has no business with streams.',
   },
   'workflow-step': {
     does: 'one step of a workflow',

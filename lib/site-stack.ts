@@ -120,7 +120,8 @@ export class SiteStack extends Stack {
       eventSourceArn: tableStreamArn,
       startingPosition: 'TRIM_HORIZON',
       batchSize: 100,
-      maximumBatchingWindowInSeconds: 1,
+      // What is foreseen has to be there before the client's next write.
+      maximumBatchingWindowInSeconds: 0,
       maximumRetryAttempts: 5,
       bisectBatchOnFunctionError: true,
       functionResponseTypes: ['ReportBatchItemFailures'],

@@ -634,6 +634,13 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/app/log.ts',
     from: '  const staged = stagedAmong(id, rows);\n',
     to: '  const staged = [\n    ...stagedAmong(id, rows),\n    ...candidatesAmong(rows).map((one, number) => ({ ...one, number, term: 0, request: one.digest })),\n  ];\n',
+    unseen: 'what a commit does not name of an earlier term does not count: only who reads his own writes sees it',
+  },
+  {
+    name: 'candidate: on no stream',
+    file: 'src/app/commit.ts',
+    from: '  return events;\n}\n\nfunction contentOf',
+    to: '  return [...events, ...[...foreseen.values()].flatMap((one) => contentOf(one) ?? [])];\n}\n\nfunction contentOf',
   },
   {
     name: 'candidate: it goes with the transaction',

@@ -1,27 +1,37 @@
-/** Follows this site's log as it is written. What it learns from it, and predicts, comes with the predictor. */
+/** Follows this site's log as it is written: foresees at a mirror, tells mirrors at home what of it was written. */
 import type { DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda';
-import { readConfig } from '../../src/adapters/aws/config.js';
-import { createObserver } from '../../src/adapters/aws/observer.js';
+import { Backfill } from '../../src/app/backfill.js';
+import { LogFollower } from '../../src/app/follow.js';
+import { ownPredictor } from '../../src/app/own-predictor.js';
 import { transactionPk } from '../../src/core/items.js';
+import { workAt } from '../site.js';
 
-const { deployment, site } = readConfig(process.env);
-const observer = createObserver(deployment, site);
+const ENTRY = transactionPk('');
 
-export function handler({ Records }: DynamoDBStreamEvent): Promise<DynamoDBBatchResponse> {
-  const followed: Record<string, number> = { open: 0, committed: 0, aborted: 0 };
-  let behindMs = 0;
-  for (const record of Records) {
-    const status = statusOf(record);
-    if (status !== undefined) followed[status] = (followed[status] ?? 0) + 1;
-    behindMs = Math.max(behindMs, Date.now() - (record.dynamodb?.ApproximateCreationDateTime ?? 0) * 1000);
-  }
-  observer.note('log followed', { ...followed, behindMs });
-  return Promise.resolve({ batchItemFailures: [] });
+const predictor = ownPredictor();
+let follower: LogFollower | undefined;
+
+export async function handler({ Records }: DynamoDBStreamEvent): Promise<DynamoDBBatchResponse> {
+  const open = Records.flatMap(openId);
+  await workAt(
+    async (node) => {
+      follower ??= new LogFollower(node);
+      await follower.follow(open);
+      const behindMs = Math.max(
+        0,
+        ...Records.map((it) => Date.now() - (it.dynamodb?.ApproximateCreationDateTime ?? 0) * 1000),
+      );
+      node.site.note('log followed', { records: Records.length, open: open.length, behindMs });
+    },
+    { backfill: (site) => new Backfill(site, predictor) },
+  );
+  // What was missed is foreseen with the next write, or not at all: nothing is worth telling again.
+  return { batchItemFailures: [] };
 }
 
-/** Of an entry; other items of a transaction are none. */
-function statusOf({ dynamodb }: DynamoDBRecord): string | undefined {
-  const isEntry =
-    dynamodb?.Keys?.['pk']?.S?.startsWith(transactionPk('')) === true && dynamodb.Keys['sk']?.S === 'entry';
-  return isEntry ? dynamodb.NewImage?.['status']?.S : undefined;
+/** Of an entry that is open; other items of a transaction are none. */
+function openId({ dynamodb }: DynamoDBRecord): readonly string[] {
+  const pk = dynamodb?.Keys?.['pk']?.S;
+  const isOpen = dynamodb?.Keys?.['sk']?.S === 'entry' && dynamodb.NewImage?.['status']?.S === 'open';
+  return isOpen && pk?.startsWith(ENTRY) === true ? [pk.slice(ENTRY.length)] : [];
 }

@@ -3,7 +3,7 @@ import { STANDING } from '../ports/environment.js';
 import type { MirrorAgent } from '../ports/mirror-agent.js';
 import { createAgent } from './agent.js';
 import { recallBacklogs } from './applier.js';
-import { Backfill } from './backfill.js';
+import type { Backfill } from './backfill.js';
 import { Closer, recallClosed } from './close.js';
 import { CommitQueue } from './commit-queue.js';
 import { tellEndpoint } from './endpoints.js';
@@ -27,7 +27,7 @@ export class SiteNode {
   readonly site: Site;
   readonly service: SiteService;
   readonly agent: MirrorAgent;
-  /** Foresees what clients will write, where a predictor is given. */
+  /** Foresees what clients will write. */
   readonly backfill: Backfill | undefined;
   readonly #closer: Closer;
 
@@ -35,7 +35,7 @@ export class SiteNode {
     this.site = new Site(ports, performerOf);
     this.#closer = new Closer(this.site);
     const queue = new CommitQueue(this.site);
-    this.backfill = ports.predictor && new Backfill(this.site, ports.predictor);
+    this.backfill = ports.backfill?.(this.site);
     this.service = new SiteService(this.site, queue, new Readers(this.site), this.backfill);
     this.agent = createAgent(this.site, this.#closer, (request) => this.service.perform(request));
   }

@@ -10,11 +10,11 @@ import type { ControlStore } from '../ports/control-store.js';
 import { PortThrottled } from '../ports/failures.js';
 import type { Clock, Observer, Random } from '../ports/environment.js';
 import type { Peers } from '../ports/mirror-agent.js';
-import type { Predictor } from '../ports/predictor.js';
 import type { Streams } from '../ports/streams.js';
 import type { Tables } from '../ports/tables.js';
 import type { Consumers } from '../ports/consumers.js';
 import type { Perform, Run, Workflows } from '../ports/workflows.js';
+import type { Backfill } from './backfill.js';
 import { Registry } from './registry.js';
 import { Routes } from './routes.js';
 
@@ -55,8 +55,8 @@ export interface SitePorts {
    * may end with the request, whoever follows the log does it, and this does nothing.
    */
   readonly confirm: (work: () => Promise<unknown>) => void;
-  /** Foresees events; without it nothing is foreseen, and everything works. */
-  readonly predictor?: Predictor;
+  /** Makes the agent that foresees events; without it nothing is foreseen, and everything works. */
+  readonly backfill?: (site: Site) => Backfill;
   /** Ends long polls when the process is to end. */
   readonly stopping?: AbortSignal;
 }

@@ -228,7 +228,7 @@ async function stageEverywhere(
 }
 
 /** Tells sites that hold these events which numbers and envelopes they have. */
-async function confirmForeseen(
+export async function confirmForeseen(
   site: Site,
   route: Route,
   entry: OpenEntry,

@@ -11,6 +11,7 @@ import { type AgentTimeouts, type Exchange, agentHandler } from '../adapters/aws
 import type { RetryLimits } from '../adapters/aws/retry.js';
 import { stepFunctionsWorkflows } from '../adapters/aws/step-functions.js';
 import { SiteNode } from '../app/node.js';
+import type { SitePorts } from '../app/site.js';
 import { eventSourceMappings } from '../adapters/aws/event-source-mappings.js';
 import { type Consumers, NO_CONSUMERS } from '../ports/consumers.js';
 import { NO_CONFLICT_FUNCTIONS } from '../ports/conflict-functions.js';
@@ -52,6 +53,8 @@ export interface AwsOverrides {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly observer?: Observer;
+  /** Who foresees events. @default nobody: only the function that follows the log does */
+  readonly backfill?: SitePorts['backfill'];
   readonly retry?: RetryLimits;
   /** How old what a process remembers may get, milliseconds. @default 5000 */
   readonly freshMs?: number;
@@ -132,6 +135,7 @@ class OpenSite implements AwsSite {
       later: (work) => this.#track(work),
       // An answer is sent when a function ends: what it left for later would be waited for. The follower of the log does it.
       confirm: () => undefined,
+      ...(overrides.backfill ? { backfill: overrides.backfill } : {}),
       stopping: this.#stopping.signal,
     });
     this.answer = agentHandler(this.node.agent);

@@ -12,10 +12,11 @@ import type { OrderedStore } from '../adapters/embedded/ordered-store.js';
 import { EmbeddedStreams } from '../adapters/embedded/streams.js';
 import { systemClock, systemRandom } from '../adapters/embedded/system.js';
 import { EmbeddedTables } from '../adapters/embedded/tables.js';
+import { Backfill } from '../app/backfill.js';
 import { createFront } from '../app/front.js';
 import { SiteNode } from '../app/node.js';
 import { ownPredictor } from '../app/own-predictor.js';
-import type { Deployment } from '../app/site.js';
+import type { Deployment, Site } from '../app/site.js';
 import type { LocalControls, Service } from '../core/api.js';
 import { LockstepError } from '../core/errors.js';
 import { logicalNameOf, newId } from '../core/ids.js';
@@ -231,7 +232,7 @@ class Engine implements EmbeddedLockstep {
       observer,
       later: (work) => this.#loops.track(work),
       confirm: (work) => this.#loops.track(work()),
-      ...(predictor ? { predictor } : {}),
+      ...(predictor ? { backfill: (site: Site) => new Backfill(site, predictor) } : {}),
       stopping: this.#stopping.signal,
     });
   }

@@ -1,3 +1,4 @@
+import { LogFollower } from '../../src/app/follow.js';
 import type { EventIn } from '../../src/core/api.js';
 import type { FinishedContext, ForeseenEvent, OpenContext, Predictor } from '../../src/ports/predictor.js';
 import { expectRest } from '../support/invariants.js';
@@ -214,6 +215,38 @@ describe('the backfill agent', () => {
     await world.run(world.node('west').foresee());
     expect((await world.standing('west')).candidates.size).toBe(0);
     expect((await predictions(world)).counts).toMatchObject({ written: 1, wrong: 1 });
+  });
+});
+
+describe('following the log', () => {
+  const confirmations = (world: World) => world.hooks.count({ by: 'east', to: 'west', method: 'stage' });
+
+  it('at home: tells followers which foreseen events were written, once', async () => {
+    const world = await open(new Scripted(counts));
+    await written(world, 'T1', series(1));
+    world.hooks.fail({ by: 'east', to: 'west', method: 'stage' }, 1);
+    await world.run(world.node('east').service.write('T1', { events: [event('event 1')] }));
+    const follower = new LogFollower(world.node('east'));
+    const before = confirmations(world);
+    await world.run(follower.follow(['T1', 'T1', 'unknown']));
+    await world.run(follower.follow(['T1']));
+    expect(confirmations(world)).toBe(before + 1);
+    const staged = (await world.standing('west')).staged.get('T1');
+    expect(staged?.map(({ number, data }) => [number, data])).toEqual([
+      [0, '"event 0"'],
+      [1, '"event 1"'],
+    ]);
+  });
+
+  it('at a follower: foresees', async () => {
+    const silent = new Scripted();
+    const world = await open(silent);
+    await written(world, 'T1', series(1));
+    silent.say = counts;
+    const follower = new LogFollower(await world.coordinator('west/2'));
+    await world.run(follower.follow(['T1']));
+    const { events } = await world.run(world.node('east').service.write('T1', { events: [event('event 1')] }));
+    expect(events[0]?.foreseen).toEqual(['west']);
   });
 });
 

@@ -3,6 +3,7 @@ import { MemoryStore } from '../../src/adapters/embedded/memory-store.js';
 import { TableKeys } from '../../src/adapters/embedded/table-keys.js';
 import { EmbeddedTables } from '../../src/adapters/embedded/tables.js';
 import { VirtualClock, seededRandom } from '../../src/adapters/embedded/virtual-clock.js';
+import { Backfill } from '../../src/app/backfill.js';
 import { SiteNode } from '../../src/app/node.js';
 import type { StreamDefinition } from '../../src/app/registry.js';
 import type { SitePorts } from '../../src/app/site.js';
@@ -128,6 +129,7 @@ export class Cluster {
     if (!raw || !first) throw new Error(`there is no site ${site}`);
     this.#born += 1;
     const process = new Process(site, this.#born);
+    const { predictor } = this;
     const meet: Meet = (call, effect) => this.meet(call, effect);
     const others = new Map(
       this.sites
@@ -146,7 +148,7 @@ export class Cluster {
       observer: { note: (what, facts) => this.trace.note(`${process.name}: ${what}`, facts) },
       later: (work) => void work.catch(() => undefined),
       confirm: (work) => void work().catch(() => undefined),
-      ...(this.predictor ? { predictor: this.predictor } : {}),
+      ...(predictor ? { backfill: (site) => new Backfill(site, predictor) } : {}),
     });
     try {
       await node.start();

@@ -1,0 +1,48 @@
+import { isDecided } from '../core/entry.js';
+import { openEntryOf, readTransaction } from './log.js';
+import type { SiteNode } from './node.js';
+import type { Site } from './site.js';
+import { confirmForeseen } from './write.js';
+
+/** Transactions whose last confirmation is remembered. */
+const MAX_REMEMBERED = 10_000;
+
+/**
+ * Follows a site's log where changes of it are told from outside, batch by batch: at home it tells the other sites which
+ * foreseen events were written, at a follower it foresees. Any change may be told twice, or late.
+ */
+export class LogFollower {
+  readonly #node: SiteNode;
+  /** Numbers below these are confirmed: to confirm again does no harm. */
+  readonly #confirmed = new Map<string, number>();
+  #learnedAtMs = -Infinity;
+
+  constructor(node: SiteNode) {
+    this.#node = node;
+  }
+
+  /** @param open ids of open transactions that were written to */
+  async follow(open: readonly string[]): Promise<void> {
+    const { site, backfill } = this.#node;
+    const ids = [...new Set(open)];
+    if (this.#node.isServingHome) for (const id of ids) await this.#confirm(site, id);
+    else await backfill?.look(ids);
+    const nowMs = site.clock.now();
+    if (nowMs - this.#learnedAtMs < site.options.predictionPeriodMs) return;
+    this.#learnedAtMs = nowMs;
+    await this.#node.foresee();
+  }
+
+  async #confirm(site: Site, id: string): Promise<void> {
+    const { entry, staged, next } = await readTransaction(site, id);
+    if (!entry || isDecided(entry)) return;
+    const from = this.#confirmed.get(id) ?? 0;
+    const events = staged.filter(({ number, foreseen = [] }) => number >= from && foreseen.length > 0);
+    for (const follower of new Set(events.flatMap(({ foreseen = [] }) => foreseen))) {
+      const held = events.filter(({ foreseen = [] }) => foreseen.includes(follower));
+      await confirmForeseen(site, site.routes.known, openEntryOf(entry), next, held, [follower]);
+    }
+    if (this.#confirmed.size >= MAX_REMEMBERED) this.#confirmed.clear();
+    this.#confirmed.set(id, next);
+  }
+}
