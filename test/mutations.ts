@@ -326,6 +326,26 @@ export const MUTATIONS: readonly Mutation[] = [
     to: "    if (id === '') await expire(site, id);\n",
   },
   {
+    name: 'a follower forgets what home does not know',
+    file: 'src/app/sweep.ts',
+    from: 'if (!there[index]) await forgetUnfinished(',
+    to: "if (id === '') await forgetUnfinished(",
+  },
+  {
+    name: 'a follower keeps what home knows',
+    file: 'src/app/sweep.ts',
+    from: 'if (!there[index]) await forgetUnfinished(',
+    to: 'await forgetUnfinished(',
+    unseen: 'it has run out of time, and home is about to abort it',
+  },
+  {
+    name: 'forgotten: not what was begun anew',
+    file: 'src/app/forget.ts',
+    from: "        { attribute: 'startedAtMs', is: '=', value: entry.startedAtMs },\n",
+    to: '',
+    unseen: 'within one call between two sites: home is asked, then the id is begun there again',
+  },
+  {
     name: 'sweep applies what is pending',
     file: 'src/app/sweep.ts',
     from: '  await applyPending(site);\n',

@@ -16,7 +16,7 @@ import { SiteService } from './service.js';
 import { Site, type SitePorts } from './site.js';
 import { addMissingMirrors, ensureActive } from './streams.js';
 import { performerOf } from './steps.js';
-import { expireLog, sweepHome } from './sweep.js';
+import { expireLog, sweepFollower, sweepHome } from './sweep.js';
 import { watch } from './watch.js';
 
 /**
@@ -83,9 +83,9 @@ export class SiteNode {
     if (this.isServingHome) await this.#closer.closeNow();
   }
 
-  /** Finishes what nobody came back for, where this site is home. */
+  /** Finishes what nobody came back for; away from home, forgets what home does not know. */
   async sweep(): Promise<void> {
-    if (!this.isServingHome) return;
+    if (!this.isServingHome) return sweepFollower(this.site);
     await ensureActive(this.site);
     await addMissingMirrors(this.site);
     await sweepHome(this.site);

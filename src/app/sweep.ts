@@ -2,12 +2,14 @@ import { indexPk, transactionPk } from '../core/items.js';
 import { timestamp, clockAt, type Timestamp } from '../core/timestamp.js';
 import { expire } from './abort.js';
 import { applyPending, closedStands } from './close.js';
+import { forgetUnfinished } from './forget.js';
 import { allMarks } from './log.js';
 import { raiseGuards } from './guards.js';
 import type { Site } from './site.js';
 
 const EXPIRE_PAGE = 100;
 const EXPIRE_PAGES = 10;
+const LOOKUP = 200;
 
 /**
  * What nobody comes back for, at home: open transactions whose time ran out are aborted, decisions that are still
@@ -18,16 +20,36 @@ export async function sweepHome(site: Site): Promise<void> {
   // Home may have moved since this round began: the guards of a follower stay shut.
   if (home !== site.name || phase !== 'serving') return;
   await raiseGuards(site, term, epoch, true);
+  for (const id of await expiredHere(site)) {
+    site.note('expires', { id });
+    await expire(site, id);
+  }
+  await applyPending(site);
+}
+
+/**
+ * At a follower: open transactions that home does not know, and that nobody would ever end. What was staged here alone
+ * when another site became home is such a one, and what was begun at a home that has moved since.
+ */
+export async function sweepFollower(site: Site): Promise<void> {
+  const { term, home, phase, inSync } = site.routes.known;
+  if (home === site.name || phase !== 'serving' || !inSync.includes(site.name)) return;
+  const expired = await expiredHere(site);
+  for (let from = 0; from < expired.length; from += LOOKUP) {
+    const ids = expired.slice(from, from + LOOKUP);
+    const there = await site.peers.agent(home).lookup({ ids });
+    for (const [index, id] of ids.entries()) if (!there[index]) await forgetUnfinished(site, term, id);
+  }
+}
+
+/** Open transactions whose time has run out. */
+async function expiredHere(site: Site): Promise<readonly string[]> {
   const expired: string[] = [];
   const nowMs = site.clock.now();
   for await (const marks of allMarks(site)) {
     for (const mark of marks) if (mark.state === 'open' && mark.expiresAtMs <= nowMs) expired.push(mark.id);
   }
-  for (const id of expired) {
-    site.note('expires', { id });
-    await expire(site, id);
-  }
-  await applyPending(site);
+  return expired;
 }
 
 /**

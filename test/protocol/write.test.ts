@@ -181,6 +181,70 @@ describe('interactive transactions', () => {
     await expectInvariants(world, { aborted: ['T1'] });
   });
 
+  it('sweep: a follower forgets what expired and home does not know, and nothing else', async () => {
+    const world = await openWorld({ sites: ['east', 'west', 'north'] });
+    const service = await begun(world, { deadlineMs: 1000 });
+    await world.run(service.begin({ id: 'T2', streams: ['orders'] }));
+    // North alone holds the write, and east is lost: whoever becomes home has never heard of it.
+    const end = world.hooks.fail({ by: 'east', to: 'west', method: 'stage' });
+    await world.outcome(service.write('T1', { events: [event('x'.repeat(500_000))] }));
+    await world.run(service.write('T2', { events: [event(2)] }).catch(() => undefined));
+    end();
+    await world.takeover('west');
+    const north = world.node('north');
+    await world.run(north.watch().then(() => north.sweep()));
+    expect((await world.standing('north')).status('T1')).toBe('open');
+    await world.clock.advance(2000);
+    await world.run(north.sweep());
+    const { status, marks, staged } = await world.standing('north');
+    expect([status('T1'), marks.has('T1'), staged.has('T1')]).toEqual(['none', false, false]);
+    expect([status('T2'), staged.has('T2')]).toEqual(['open', true]);
+    await expectRest(world);
+  });
+
+  it('sweep: nor what was begun anew at home since it was asked', async () => {
+    const world = await openWorld({ sites: ['east', 'west', 'north'] });
+    const service = await begun(world, { deadlineMs: 1000 });
+    const end = world.hooks.fail({ by: 'east', to: 'west', method: 'stage' });
+    await world.outcome(service.write('T1', { events: [event(1)] }));
+    end();
+    await world.takeover('west');
+    const north = world.node('north');
+    await world.run(north.watch());
+    await world.clock.advance(2000);
+    const forgets = world.hooks.hold({ by: 'north', port: 'tables', method: 'transact' });
+    const swept = world.start(north.sweep());
+    await world.run(forgets.reached);
+    const west = world.node('west').service;
+    await world.run(west.begin({ id: 'T1', streams: ['orders'] }));
+    await world.run(west.write('T1', { events: [event('anew')] }));
+    forgets.release();
+    await world.run(swept);
+    expect((await world.standing('north')).staged.get('T1')?.map(DATA)).toContain('"anew"');
+    expect((await world.standing('north')).marks.has('T1')).toBe(true);
+    await expectRest(world);
+  });
+
+  it('sweep: nor what home still knows, or has decided meanwhile', async () => {
+    const world = await openWorld();
+    const service = await begun(world, { deadlineMs: 1000 });
+    await world.run(service.write('T1', { events: [event(1)] }));
+    await world.clock.advance(2000);
+    const west = world.node('west');
+    await world.run(west.sweep());
+    expect((await world.standing('west')).status('T1')).toBe('open');
+    // Home says that it does not know it, and aborts it before anything of it goes.
+    const lookup = () => Promise.resolve([undefined]);
+    world.hooks.meet({ by: 'west', to: 'east', method: 'lookup' }, lookup, 1);
+    const forgets = world.hooks.hold({ by: 'west', port: 'tables', method: 'transact' });
+    const swept = world.start(west.sweep());
+    await world.run(forgets.reached);
+    await world.run(world.node('east').sweep());
+    forgets.release();
+    await world.run(swept);
+    await expectRest(world, { aborted: ['T1'] });
+  });
+
   it('abort: a decision like a commit, and final', async () => {
     const world = await openWorld();
     const service = await begun(world);

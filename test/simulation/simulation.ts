@@ -268,16 +268,14 @@ class Simulation {
     if (route.phase !== 'serving' || route.inSync.length < this.#cluster.sites.length) return false;
     for (const site of this.#cluster.sites) {
       const { marks, backlog } = await this.#cluster.standing(site);
-      const isOverdue = (mark: Mark) => this.#isOverdue(mark, site === route.home);
-      if ([...marks.values()].some(isOverdue) || backlog.size > 0) return false;
+      if ([...marks.values()].some((mark) => this.#isOverdue(mark)) || backlog.size > 0) return false;
     }
     return this.#readers.every((reader) => reader.isCaughtUp || reader.gap);
   }
 
-  /** Decided and not everywhere, or open at home for longer than its client wanted. */
-  #isOverdue(mark: Mark, atHome: boolean): boolean {
-    if (mark.state === 'pending') return true;
-    return atHome && mark.expiresAtMs + CHECK_EVERY_MS < this.#cluster.clock.now();
+  /** Decided and not everywhere, or open for longer than its client wanted. */
+  #isOverdue(mark: Mark): boolean {
+    return mark.state === 'pending' || mark.expiresAtMs + CHECK_EVERY_MS < this.#cluster.clock.now();
   }
 
   async #restless(): Promise<readonly string[]> {
