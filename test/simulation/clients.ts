@@ -1,5 +1,5 @@
 import type { SiteService } from '../../src/app/service.js';
-import type { BatchResult, CommitRequest, EventIn, WriteAnswer } from '../../src/core/api.js';
+import type { BatchResult, BeginAnswer, CommitRequest, EventIn, WriteAnswer } from '../../src/core/api.js';
 import { type Cluster, MAX_ITEM_BYTES } from './cluster.js';
 import type { Dice } from './dice.js';
 import { STREAMS } from './faults/kind.js';
@@ -85,12 +85,14 @@ export class Clients {
       (value): End => ({ kind: 'answer', value }),
       (error: unknown): End => {
         const { code, extras } = error as { readonly code?: string; readonly extras?: Record<string, unknown> };
-        this.#history.sawCode(code ?? String(error), what);
+        this.#history.refused(code ?? String(error), what);
         return { kind: 'refused', code: code ?? String(error), extras: extras ?? {} };
       },
     );
     const end = await Promise.race([asked, clock.sleep(PATIENCE_MS).then((): End => ({ kind: 'silent' }))]);
-    trace.note(`${what} at ${process.name}: ${end.kind === 'refused' ? end.code : end.kind}`);
+    const how = end.kind === 'refused' ? end.code : end.kind;
+    trace.note(`${what} at ${process.name}: ${how}`);
+    if (this.#cluster.plan.isGentle && isOpen(end)) this.#history.wrong.push(`${what}: ${how}, and nothing is amiss`);
     return end;
   }
 
@@ -106,8 +108,14 @@ export class Clients {
   }
 
   #heard(told: Told, end: End, asked: number): void {
-    this.#history.heard(told, end, asked, this.#cluster.elapsedMs);
-    if (end.kind === 'answer') void this.#moments.acknowledged(told.id);
+    this.#history.heard(told, end, asked, this.#cluster.elapsedMs, this.#cluster.clockErrorMs);
+    this.#expired(told, end);
+    if (end.kind === 'answer') void this.#moments.acknowledged(told);
+  }
+
+  #expired(told: Told, end: End): void {
+    if (end.kind !== 'refused' || end.code !== 'TransactionExpired') return;
+    this.#history.expired(told, this.#cluster.clock.now(), this.#cluster.clockErrorMs);
   }
 
   // ------------------------------------------------------------------------------------------------------- one-shots
@@ -164,19 +172,31 @@ export class Clients {
       service.begin({ id, streams: [...STREAMS], replication, deadlineMs }),
     );
     if (begun.end.kind !== 'answer') return;
+    told.expiresAtMs = Date.parse((begun.end.value as BeginAnswer).expiresAt);
     for (const n of told.events.keys()) {
-      if (!(await this.#write(client, told, n, 'writes', replication === 'eager'))) return;
+      const end = await this.#write(client, told, n, 'writes', replication === 'eager');
+      // Whoever does not know whether it was written may commit it all the same: he is told if it is missing.
+      if (end.kind === 'answer') continue;
+      if (!isOpen(end) || this.#dice.chance(0.5)) return;
+      told.isDoubtful = true;
       if (this.#dice.chance(0.3)) await this.#cluster.clock.sleep(this.#dice.below(400));
     }
     const last = this.#dice.below(20);
     if (last < 2) return; // given up: it expires
     if (last < 5) return this.#abort(client, told);
+    if (last < 7) await this.#oversleep(told);
     await this.#commit(client, told);
   }
 
-  async #write(client: string, told: Told, n: number, how: string, eager = false): Promise<boolean> {
+  /** Till just after it has expired, by whichever clock. */
+  async #oversleep({ expiresAtMs = 0 }: Told): Promise<void> {
+    const { clock } = this.#cluster;
+    await clock.sleep(Math.max(0, expiresAtMs - clock.now()) + this.#cluster.clockErrorMs + this.#dice.below(400));
+  }
+
+  async #write(client: string, told: Told, n: number, how: string, eager = false): Promise<End> {
     const event = told.events[n];
-    if (!event) return false;
+    if (!event) throw new Error(`${told.id} has no event ${n}`);
     const request = `${told.id}-${how}-${n}`;
     const { end } = await this.#insist(`${client} ${how} ${told.id}/${n}`, (service) =>
       service.write(told.id, { events: [event] }, request),
@@ -185,8 +205,9 @@ export class Clients {
       told.aborted = true;
     }
     if (end.kind === 'answer' && wasForeseen(end.value as WriteAnswer)) this.#history.foreseen += 1;
+    this.#expired(told, end);
     if (end.kind === 'answer' && eager) void this.#moments.written(told.id, told.digests[n] ?? '');
-    return end.kind === 'answer';
+    return end;
   }
 
   async #abort(client: string, told: Told): Promise<void> {
@@ -213,7 +234,7 @@ export class Clients {
   async #commit(client: string, told: Told): Promise<void> {
     const act: Act = (service) => service.commit(told.id, { digests: told.digests });
     const what = `${client} commits ${told.id}`;
-    if (this.#dice.chance(0.1)) await this.#commitInPart(client, told);
+    if (this.#dice.chance(0.1) && !told.isDoubtful) await this.#commitInPart(client, told);
     for (let round = 0; round < 3; round += 1) {
       const { end } = await this.#insist(what, act);
       this.#heard(told, end, 2);

@@ -73,6 +73,11 @@ export class Cluster {
     return this.plan.sites;
   }
 
+  /** How far the clocks of two sites may be apart, milliseconds. */
+  get clockErrorMs(): number {
+    return (this.plan.options.readMarginMs ?? 1000) / 2;
+  }
+
   get elapsedMs(): number {
     return this.clock.now() - this.#startedAtMs;
   }

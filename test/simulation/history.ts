@@ -20,7 +20,14 @@ export interface Told {
   aborted: boolean;
   /** Refused at the first attempt, with a definite refusal. */
   refused: boolean;
+  /** Some attempt to write or to commit it was not answered, or not definitely. */
+  isDoubtful: boolean;
+  /** When an interactive one expires, milliseconds since 1970. */
+  expiresAtMs: number | undefined;
 }
+
+/** What the simulated clients, whose requests are in order, may never be told. */
+const FOR_BAD_INPUT = new Set(['InvalidRequest', 'UnknownStream', 'EventTooLarge', 'TransactionTooLarge']);
 
 /** Everything that clients did and were told, in one place for the checkers. */
 export class History {
@@ -45,16 +52,22 @@ export class History {
       committedAt: new Set(),
       aborted: false,
       refused: false,
+      isDoubtful: false,
+      expiresAtMs: undefined,
     };
     this.told.set(id, told);
     return told;
   }
 
-  /** @param asked how often the same was asked until this end */
-  heard(told: Told, end: End, asked: number, nowMs: number): void {
-    if (end.kind === 'answer') this.#committed(told, end.value as CommitAnswer, nowMs);
+  /**
+   * @param asked how often the same was asked until this end
+   * @param errorMs how far the clocks of two sites may be apart
+   */
+  heard(told: Told, end: End, asked: number, nowMs: number, errorMs: number): void {
+    if (end.kind === 'answer') this.#committed(told, end.value as CommitAnswer, nowMs, errorMs);
     // What an attempt was refused says nothing of one after it.
     if (asked > 1) told.refused = false;
+    told.isDoubtful ||= end.kind === 'silent' || (end.kind === 'refused' && end.code === 'Undetermined');
     if (end.kind !== 'refused') return;
     if (end.code === 'TransactionAborted' || end.code === 'TransactionExpired') told.aborted = true;
     // Refused before anything was decided: whoever gives up then has committed nothing.
@@ -70,12 +83,26 @@ export class History {
     this.versions.set(`${stream}/${key}`, actual);
   }
 
+  /** @param errorMs how far the clocks of two sites may be apart */
+  expired(told: Told, nowMs: number, errorMs: number): void {
+    if (told.expiresAtMs !== undefined && nowMs + errorMs < told.expiresAtMs)
+      this.wrong.push(`${told.id} expired ${told.expiresAtMs - nowMs} ms too early`);
+  }
+
+  /** What a client asked, in order as it was, was refused. */
+  refused(code: string, what: string): void {
+    if (FOR_BAD_INPUT.has(code)) this.wrong.push(`${what} ended in ${code}, and nothing was wrong with it`);
+    this.sawCode(code, what);
+  }
+
   /** Clients may only be told what the contract names. */
   sawCode(code: string, what: string): void {
     if (!(code in PROBLEMS)) this.wrong.push(`${what} ended in an error without a code: ${code}`);
   }
 
-  #committed(told: Told, { committedAt, id, events }: CommitAnswer, nowMs: number): void {
+  #committed(told: Told, { committedAt, id, events }: CommitAnswer, nowMs: number, errorMs: number): void {
+    if (told.expiresAtMs !== undefined && Date.parse(committedAt) > told.expiresAtMs + errorMs)
+      this.wrong.push(`${told.id} was committed after it had expired`);
     if (id !== told.id) this.wrong.push(`${told.id} was answered as ${id}`);
     if (events !== told.events.length) this.wrong.push(`${told.id} was answered with ${events} events`);
     if (told.committedAt.size === 0) {

@@ -1,12 +1,15 @@
 import type { StreamPolicy } from '../../src/core/api.js';
 import type { OptionsInput } from '../../src/core/options.js';
 import type { Dice } from './dice.js';
+import { THEMES } from './themes.js';
 
 /**
  * What one seed is about. Each seed draws a few kinds of faults, a rate, and options of its own ("swarm testing"): runs
  * that differ as wholes meet more than runs that all are the same mixture of everything.
  */
 export interface Plan {
+  /** What it is bent towards; absent: everything as the dice have it. */
+  readonly theme?: string;
   readonly sites: readonly string[];
   readonly processesPerSite: number;
   readonly roundTripMs: number;
@@ -31,6 +34,8 @@ export interface Plan {
   readonly readers: number;
   /** A home may be forced that does not know everything. */
   readonly unclean: boolean;
+  /** Nothing happens that a client may notice, or for which a site may be left. */
+  readonly isGentle: boolean;
 }
 
 export const WORKS = ['watch', 'tend', 'close', 'sweep', 'expire', 'foresee'] as const;
@@ -45,10 +50,20 @@ const FORESEEING: OptionsInput = {
   candidatesPerTransaction: 6,
 };
 
+/** Faults that only a seed has in which a home may be forced. */
+const UNCLEAN = new Set(['unclean takeover', 'histories part']);
+
 const ALL_KEYS = ['a', 'b', 'c', 'd', 'e', 'f'];
 
 /** @param groups the names of the kinds of faults, by what they concern */
 export function planOf(dice: Dice, groups: readonly (readonly string[])[]): Plan {
+  const plan = anyPlan(dice, groups);
+  if (dice.chance(0.5)) return plan;
+  const theme = dice.pick(THEMES);
+  return { ...plan, theme: theme.name, ...theme.bend(dice, plan) };
+}
+
+function anyPlan(dice: Dice, groups: readonly (readonly string[])[]): Plan {
   const sites = dice.chance(0.45) ? ['east', 'west'] : ['east', 'west', 'north'];
   const unclean = dice.chance(0.1);
   const calm = dice.chance(0.05);
@@ -74,7 +89,7 @@ export function planOf(dice: Dice, groups: readonly (readonly string[])[]): Plan
       ...FORESEEING,
     },
     streams: streamsOf(dice, sites.length - 1),
-    faults: calm ? [] : faultsOf(dice, groups).filter((kind) => unclean || kind !== 'unclean takeover'),
+    faults: calm ? [] : faultsOf(dice, groups).filter((kind) => unclean || !UNCLEAN.has(kind)),
     faultEveryMs: dice.pick([40, 100, 250, 800]),
     faultsAtOnce: dice.pick([1, 2, 2, 4]),
     clientEveryMs: dice.pick([10, 30, 100]),
@@ -92,6 +107,7 @@ export function planOf(dice: Dice, groups: readonly (readonly string[])[]): Plan
     },
     readers: dice.pick([2, 3, 4]),
     unclean,
+    isGentle: false,
   };
 }
 

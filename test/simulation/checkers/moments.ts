@@ -3,6 +3,7 @@ import type { Route } from '../../../src/core/route.js';
 import { decodeRecord } from '../../../src/core/record.js';
 import type { PutRecord } from '../../../src/ports/streams.js';
 import type { Cluster } from '../cluster.js';
+import type { Told } from '../history.js';
 
 /**
  * What must hold at the very moment: when a record is put, and when a client is answered. Found here, a violation shows
@@ -11,6 +12,8 @@ import type { Cluster } from '../cluster.js';
 export class Moments {
   readonly wrong: string[] = [];
   readonly #cluster: Cluster;
+  /** Since when fewer sites are in sync than are asked for. */
+  #fewSinceMs = Infinity;
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
@@ -35,10 +38,24 @@ export class Moments {
     }
   }
 
-  /** I3: each in-sync log has the commit that was just acknowledged. */
-  async acknowledged(id: string): Promise<void> {
+  /** What becomes of the route: nobody is left below `minInSync`, nor where nothing is amiss. */
+  routeChanged(before: Route, after: Route): void {
+    const { isGentle, options, sites } = this.#cluster.plan;
+    const { minInSync = 1 } = options;
+    const isLeft = after.inSync.length < before.inSync.length;
+    if (isLeft && after.term === before.term && after.phase === 'serving' && after.inSync.length < minInSync)
+      this.wrong.push(`a site is left, and fewer than ${minInSync} are in sync`);
+    if (isGentle && after.inSync.length < sites.length) this.wrong.push('a site is left, and nothing is amiss');
+    if (after.inSync.length >= minInSync) this.#fewSinceMs = Infinity;
+    else this.#fewSinceMs = Math.min(this.#fewSinceMs, this.#cluster.elapsedMs);
+  }
+
+  /** I3: each in-sync log has the commit that was just acknowledged; nothing is decided while too few are in sync. */
+  async acknowledged({ id, invokedAtMs }: Told): Promise<void> {
+    const fewSinceMs = this.#fewSinceMs;
     const route = await this.#cluster.route();
     if (!isTold(route)) return;
+    if (invokedAtMs > fewSinceMs) this.wrong.push(`${id} is committed though too few sites are in sync`);
     for (const at of route.inSync) {
       const isThere = this.#cluster.decided(at, id)?.status === 'committed';
       if (!isThere) this.wrong.push(`I3: ${id} is acknowledged before it is in the log of ${at}`);

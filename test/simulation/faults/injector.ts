@@ -1,5 +1,6 @@
 import type { Fault } from '../../../src/core/api.js';
 import { logicalNameOf } from '../../../src/core/ids.js';
+import type { Route } from '../../../src/core/route.js';
 import type { PutOutcome, PutRecord } from '../../../src/ports/streams.js';
 import type { Cluster } from '../cluster.js';
 import type { Moments } from '../checkers/moments.js';
@@ -123,11 +124,22 @@ export class Injector {
 
   /** What is done is looked at the moment it is done. */
   async #seen(call: Call, effect: Effect): Promise<unknown> {
+    if (call.port === 'control' && call.method === 'compareAndSet' && call.args[0] === 'route') {
+      return this.#routeSeen(call.args, effect);
+    }
     if (call.port !== 'streams' || call.method !== 'put') return effect();
     const value = await effect();
     const [, records] = call.args as readonly [string, readonly PutRecord[]];
     const taken = records.filter((_, index) => (value as readonly PutOutcome[])[index]?.ok === true);
     await this.#moments.put(call.by.site, taken);
+    return value;
+  }
+
+  async #routeSeen([, , after]: readonly unknown[], effect: Effect): Promise<unknown> {
+    const before = await this.#cluster.route();
+    const value = await effect();
+    // Written over what was read here, and over nothing else.
+    if (value === true && (after as Route).epoch === before.epoch + 1) this.#moments.routeChanged(before, after as Route);
     return value;
   }
 

@@ -27,6 +27,7 @@ export const WORLD_FAULTS: readonly FaultKind[] = [
     return (service) => service.moveHome({ to, force: true });
   }),
   { name: 'takeover by suspicion', start: suspect },
+  { name: 'histories part', start: part },
 ];
 
 /** An operator's request, at any site. Counts when it was carried out. */
@@ -52,6 +53,32 @@ function suspect(scene: Scene): () => void {
   );
   for (const { node } of cluster.running(at)) scene.start(node.watch());
   return () => {
+    for (const end of ends) end();
+  };
+}
+
+/** How long home goes on alone before another site is forced to be home, milliseconds. */
+const ALONE_MS = 1200;
+
+/** Home hears nobody and goes on alone; then an operator gives it up and forces a site that does not know it all. */
+function part(scene: Scene): () => void {
+  const { cluster, injector } = scene;
+  const ends: (() => void)[] = [];
+  let isOver = false;
+  const cutOff = async (): Promise<void> => {
+    const { home } = await cluster.route();
+    for (const peer of cluster.sites.filter((site) => site !== home)) {
+      ends.push(injector.switchOn('histories part', { site: home, kind: 'partition', peer }));
+    }
+    await cluster.clock.sleep(ALONE_MS);
+    if (isOver) return;
+    ends.push(injector.switchOn('histories part', { site: home, part: 'control', kind: 'partition' }));
+    const worker = cluster.running().find(({ process }) => process.site !== home);
+    await worker?.node.service.moveHome({ to: worker.process.site, force: true });
+  };
+  scene.start(cutOff());
+  return () => {
+    isOver = true;
     for (const end of ends) end();
   };
 }

@@ -1,0 +1,118 @@
+import type { Dice } from './dice.js';
+import type { Plan } from './plan.js';
+
+/**
+ * What half of the seeds are about: situations for which so much has to fall together that dice alone seldom bring it
+ * about. A theme bends a plan towards one; what happens in it is up to the dice as ever.
+ */
+interface Theme {
+  readonly name: string;
+  readonly bend: (dice: Dice, plan: Plan) => Partial<Plan>;
+}
+
+/** What asks much of nobody: nothing that a client may notice. */
+const GENTLE_CALLS = ['transaction conflict', 'stale index', 'answer late'];
+const STREAM_FAULTS = ['stream down', 'shard down', 'stream throttled', 'stream flaky', 'shard flaky', 'stream slow'];
+const CHANGES_OF_HOME = ['takeover by suspicion', 'home moved'];
+const LATE_CALLS = ['call lands after its caller gave up', 'call late', 'answer late', 'answer lost', 'call happens twice'];
+const SLEEPERS = ['process frozen', 'process sleeps over it', 'process dies'];
+
+export const THEMES: readonly Theme[] = [
+  {
+    // Calls and processes of one term are still under way in the next, and in the one after it.
+    name: 'homes change in haste',
+    bend: (dice, plan) => ({
+      processesPerSite: dice.between(2, 4),
+      roundTripMs: dice.pick([2, 10]),
+      options: { ...plan.options, callTimeoutMs: 60, failuresToOpen: 1, minInSync: 1, deadlineMs: 3000 },
+      faults: [...CHANGES_OF_HOME, ...dice.some(LATE_CALLS, 0.6), ...dice.some(SLEEPERS, 0.5)],
+      faultEveryMs: dice.pick([40, 100]),
+      faultsAtOnce: 4,
+      clientEveryMs: dice.pick([10, 30]),
+      keys: plan.keys.slice(0, dice.pick([1, 3])),
+      versioned: 0.8,
+    }),
+  },
+  {
+    // Two sites that cannot hear each other decide on the same keys, and meet again.
+    name: 'histories part',
+    bend: (dice, plan) => ({
+      faults: ['histories part', ...dice.some(['reconciliation', 'answer lost', 'process dies', 'home moved'], 0.2)],
+      options: { ...plan.options, minInSync: 1, callTimeoutMs: 60, failuresToOpen: 1 },
+      faultEveryMs: 800,
+      faultsAtOnce: 1,
+      clientEveryMs: 100,
+      keys: plan.keys.slice(0, 3),
+      versioned: dice.pick([0, 0.3]),
+      interactive: dice.pick([0, 0.3]),
+      unclean: true,
+    }),
+  },
+  {
+    // One stream at a time takes nothing; whoever writes may not notice.
+    name: 'streams give way',
+    bend: (dice, plan) => ({
+      processesPerSite: dice.pick([1, 2]),
+      roundTripMs: 2,
+      options: { ...plan.options, minInSync: 1, callTimeoutMs: 250, applyAttempts: 8, decideAttempts: 12 },
+      faults: dice.some(['stream down', 'shard down'], 0.7),
+      faultEveryMs: 800,
+      faultsAtOnce: 1,
+      clientEveryMs: 100,
+      versioned: dice.pick([0, 0.8]),
+      impatient: 0,
+      isGentle: true,
+    }),
+  },
+  {
+    // Nothing fails: what is asked for, and what comes of many at the same time.
+    name: 'nothing fails',
+    bend: (dice, plan) => ({
+      roundTripMs: 2,
+      options: { ...plan.options, minInSync: dice.pick([1, 2]), callTimeoutMs: 250, applyAttempts: 8, decideAttempts: 12 },
+      faults: dice.some(['shard split', 'shards merged', 'home moved', 'reconciliation', ...GENTLE_CALLS], 0.4),
+      faultEveryMs: 250,
+      faultsAtOnce: 1,
+      clientEveryMs: 100,
+      impatient: 0,
+      isGentle: true,
+    }),
+  },
+  {
+    // A transaction is begun under one home, written under another, and committed under a third.
+    name: 'transactions move',
+    bend: (dice, plan) => ({
+      interactive: 1,
+      impatient: 0.3,
+      options: { ...plan.options, callTimeoutMs: 60, failuresToOpen: 1, minInSync: 1 },
+      faults: [...CHANGES_OF_HOME, ...dice.some(['answer lost', 'call fails', 'call lands after its caller gave up'], 0.6)],
+      faultEveryMs: dice.pick([100, 250]),
+      faultsAtOnce: 2,
+    }),
+  },
+  {
+    // Fewer sites in sync than asked for: nothing may be decided, and nobody is left.
+    name: 'few replicas',
+    bend: (dice, plan) => ({
+      options: { ...plan.options, minInSync: 2, callTimeoutMs: 60, failuresToOpen: 1 },
+      faults: dice.some(['site down', 'tables down', 'partition', 'site alone'], 0.5),
+      faultEveryMs: 250,
+      clientEveryMs: 100,
+    }),
+  },
+  {
+    // Streams fill up and are drained while they are written, read, left and closed.
+    name: 'backlogs',
+    bend: (dice, plan) => ({
+      options: { ...plan.options, minInSync: 1, applyAttempts: 8 },
+      faults: [...dice.some(STREAM_FAULTS, 0.5), ...dice.some(['switchover', 'process dies', 'put in part'], 0.5)],
+      faultEveryMs: dice.pick([40, 100]),
+      faultsAtOnce: 4,
+      clientEveryMs: dice.pick([10, 30]),
+      keys: plan.keys.slice(0, 3),
+      versioned: 0.8,
+      periodsMs: { ...plan.periodsMs, close: 200 },
+      readers: 4,
+    }),
+  },
+];
