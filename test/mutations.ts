@@ -11,6 +11,8 @@ export interface Mutation {
   readonly to: string;
   /** Lines that the replacement needs on top of the file. */
   readonly imports?: string;
+  /** The theme of the seeds that are likeliest to see it. */
+  readonly theme?: string;
   /** Why a simulation does not see it: what it breaks is no promise about the outcome. */
   readonly unseen?: string;
 }

@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { themeNamed } from './themes.js';
 
 export const USAGE = `npm run simulate -- [options]
 
@@ -9,6 +10,7 @@ Runs the whole deployment, all sites, in one process per core, under faults draw
   --from N           the first one (default 1)
   --transactions N   transactions of each seed (default 50)
   --workers K        worker processes (default: the cores of this machine)
+  --theme NAME       seeds of one theme only (test/simulation/themes.ts)
   --seed N           one seed, here, with what happened; the same seed tells the same story byte for byte
   --trace            with --seed: every call through a port as well
   --history          with --seed: the history of versioned keys as list-append transactions, JSON, instead
@@ -26,6 +28,7 @@ export interface Arguments {
   readonly from: number;
   readonly transactions: number;
   readonly workers: number;
+  readonly theme: string | undefined;
   readonly seed: number | undefined;
   readonly trace: boolean;
   readonly history: boolean;
@@ -45,6 +48,7 @@ export function parseArguments(args: readonly string[]): Arguments {
       from: { type: 'string', default: '1' },
       transactions: { type: 'string', default: '50' },
       workers: { type: 'string', default: String(cpus().length) },
+      theme: { type: 'string' },
       seed: { type: 'string' },
       trace: { type: 'boolean', default: false },
       history: { type: 'boolean', default: false },
@@ -63,6 +67,7 @@ export function parseArguments(args: readonly string[]): Arguments {
     workers: count('workers', values.workers),
     seed: values.seed === undefined ? undefined : count('seed', values.seed),
     mutation: values.mutation,
+    theme: values.theme === undefined ? undefined : themeNamed(values.theme).name,
   };
 }
 

@@ -33,13 +33,14 @@ function mutationNamed(name: string): Mutation {
   return found;
 }
 
-async function tellSeed(seed: number, { transactions, trace, history }: Arguments): Promise<number> {
+async function tellSeed(seed: number, { transactions, theme, trace, history }: Arguments): Promise<number> {
   const lines: string[] = [];
   const write = (line: string): void => {
     if (!history) lines.push(line);
   };
   const result = await simulate(seed, {
     transactions,
+    theme,
     trace: (elapsedMs) => traceInto(write, elapsedMs, { detailed: trace }),
   });
   if (history) lines.push(JSON.stringify(result.history));
@@ -51,7 +52,7 @@ async function tellSeed(seed: number, { transactions, trace, history }: Argument
 
 async function manySeeds(given: Arguments, mutation: Mutation | undefined): Promise<number> {
   const startedAt = performance.now();
-  const sum = new Sum(mutation ? ` --mutation '${mutation.name}'` : '');
+  const sum = new Sum(more(given, mutation));
   await runSeeds({
     ...given,
     mutation,
@@ -65,6 +66,10 @@ async function manySeeds(given: Arguments, mutation: Mutation | undefined): Prom
   if (process.stderr.isTTY) process.stderr.write('\n');
   sum.tell(performance.now() - startedAt, given);
   return sum.failed > 0 ? 1 : 0;
+}
+
+function more({ theme }: Arguments, mutation: Mutation | undefined): string {
+  return (theme ? ` --theme '${theme}'` : '') + (mutation ? ` --mutation '${mutation.name}'` : '');
 }
 
 /** What came of all seeds together. */

@@ -32,6 +32,7 @@ async function tryMutation(mutation: Mutation, given: Arguments): Promise<Row> {
   const state: { seeds: number; first: WorkedSeed | undefined } = { seeds: 0, first: undefined };
   await runSeeds({
     ...given,
+    theme: given.theme ?? mutation.theme,
     mutation,
     onResult: (result) => {
       state.seeds += 1;

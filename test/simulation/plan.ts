@@ -1,7 +1,7 @@
 import type { StreamPolicy } from '../../src/core/api.js';
 import type { OptionsInput } from '../../src/core/options.js';
 import type { Dice } from './dice.js';
-import { THEMES } from './themes.js';
+import { THEMES, themeNamed } from './themes.js';
 
 /**
  * What one seed is about. Each seed draws a few kinds of faults, a rate, and options of its own ("swarm testing"): runs
@@ -55,11 +55,14 @@ const UNCLEAN = new Set(['unclean takeover', 'histories part']);
 
 const ALL_KEYS = ['a', 'b', 'c', 'd', 'e', 'f'];
 
-/** @param groups the names of the kinds of faults, by what they concern */
-export function planOf(dice: Dice, groups: readonly (readonly string[])[]): Plan {
+/**
+ * @param groups the names of the kinds of faults, by what they concern
+ * @param wanted the theme; absent: as the dice have it
+ */
+export function planOf(dice: Dice, groups: readonly (readonly string[])[], wanted?: string): Plan {
   const plan = anyPlan(dice, groups);
-  if (dice.chance(0.5)) return plan;
-  const theme = dice.pick(THEMES);
+  if (dice.chance(0.5) && wanted === undefined) return plan;
+  const theme = wanted === undefined ? dice.pick(THEMES) : themeNamed(wanted);
   return { ...plan, theme: theme.name, ...theme.bend(dice, plan) };
 }
 

@@ -16,6 +16,8 @@ export interface PoolOptions {
   readonly transactions: number;
   readonly workers: number;
   readonly mutation: Mutation | undefined;
+  /** Seeds of one theme only. */
+  readonly theme: string | undefined;
   /** Called with each result, in the order in which they come. False: that is enough. */
   readonly onResult: (result: WorkedSeed) => boolean;
 }
@@ -45,7 +47,7 @@ async function runWorker(file: string, todo: { next: number; last: number }, opt
 function workUntilItEnds(
   file: string,
   todo: { next: number; last: number },
-  { transactions, onResult }: PoolOptions,
+  { transactions, theme, onResult }: PoolOptions,
 ): Promise<void> {
   return new Promise((resolve) => {
     const worker: ChildProcess = fork(file, { execArgv: ['--max-semi-space-size=64'] });
@@ -64,7 +66,7 @@ function workUntilItEnds(
       seed = todo.next;
       todo.next += 1;
       watchdog = setTimeout(() => worker.kill('SIGKILL'), STUCK_MS);
-      worker.send({ seed, transactions });
+      worker.send({ seed, transactions, theme });
     };
     worker.on('message', (message: WorkedSeed | 'ready') => {
       if (message !== 'ready') told(message);

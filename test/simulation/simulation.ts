@@ -41,6 +41,8 @@ export interface SeedStory extends SeedResult {
 export interface SimulateOptions {
   /** @default 50 */
   readonly transactions?: number;
+  /** The seed is about this, whatever its dice say. */
+  readonly theme?: string | undefined;
   readonly trace?: (elapsedMs: () => number) => Trace;
 }
 
@@ -76,12 +78,13 @@ class Simulation {
   #isPeace = false;
   #isOver = false;
 
-  constructor(seed: number, { transactions = 50, trace = () => NO_TRACE }: SimulateOptions) {
+  constructor(seed: number, { transactions = 50, theme, trace = () => NO_TRACE }: SimulateOptions) {
     this.#dice = new Dice(seed);
     this.#transactions = transactions;
     const plan = planOf(
       this.#dice,
       FAULT_GROUPS.map((kinds) => kinds.map(({ name }) => name)),
+      theme,
     );
     this.#cluster = new Cluster(plan, this.#dice, trace);
     this.#cluster.trace.note(`seed ${seed}`, { ...plan });

@@ -116,3 +116,11 @@ export const THEMES: readonly Theme[] = [
     }),
   },
 ];
+
+/** @throws Error with a sentence for the user */
+export function themeNamed(name: string): Theme {
+  const found = THEMES.find((theme) => theme.name === name);
+  if (!found)
+    throw new Error(`--theme: there is none named ${name}; they are ${THEMES.map((one) => one.name).join(', ')}`);
+  return found;
+}

@@ -4,6 +4,7 @@ import { type SeedResult, simulate } from './simulation.js';
 interface Task {
   readonly seed: number;
   readonly transactions: number;
+  readonly theme: string | undefined;
 }
 
 // Whoever fails on purpose a thousand times a second needs no stack.
@@ -12,16 +13,16 @@ Error.stackTraceLimit = 0;
 process.on('message', (task: Task) => void work(task));
 process.send?.('ready');
 
-async function work({ seed, transactions }: Task): Promise<void> {
+async function work(task: Task): Promise<void> {
   const before = process.cpuUsage();
-  const result = await resultOf(seed, transactions);
+  const result = await resultOf(task);
   const { user, system } = process.cpuUsage(before);
   process.send?.({ ...result, ms: (user + system) / 1000 });
 }
 
-async function resultOf(seed: number, transactions: number): Promise<SeedResult> {
+async function resultOf({ seed, ...options }: Task): Promise<SeedResult> {
   try {
-    const { history: _history, ...result } = await simulate(seed, { transactions });
+    const { history: _history, ...result } = await simulate(seed, options);
     return result;
   } catch (error) {
     const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
