@@ -47,6 +47,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'putRoute',
+    theme: 'homes change in haste',
     file: 'src/app/apply.ts',
     from:
       'attempt === 0 && known.epoch >= markEpoch ? known : await newest(site);\n' +
@@ -55,6 +56,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'clearRoute',
+    theme: 'homes change in haste',
     file: 'src/app/apply.ts',
     from: '  if (route.epoch < markEpoch) throw undetermined();\n',
     to: '',
@@ -79,6 +81,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'joinIncarnation',
+    theme: 'homes change in haste',
     file: 'src/core/route.ts',
     from: 'if (route.joining[site] !== since)',
     to: 'if (route.joining[site] === undefined)',
@@ -112,6 +115,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'fenceFirst (silent ones are left)',
+    theme: 'homes change in haste',
     file: 'src/app/takeover.ts',
     from: '  if (silent.length === 0) return true;',
     to: '  if (!silent.includes(route.home)) return true;',
@@ -124,6 +128,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'adopt (only in its own round)',
+    theme: 'homes change in haste',
     file: 'src/core/plan.ts',
     from: "        { attribute: 'open', is: '=', value: false },\n        { attribute: 'term', is: '=', value: term },\n        { attribute: 'epoch', is: '=', value: epoch },\n",
     to: "        { attribute: 'term', is: '=', value: term },\n        { attribute: 'epoch', is: '>=', value: Math.min(epoch, 0) },\n",
@@ -136,6 +141,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'joiningOut',
+    theme: 'homes change in haste',
     file: 'src/core/route.ts',
     from: '    inSync,\n    joining: {},',
     to: '    inSync,\n    joining: route.joining,',
@@ -148,6 +154,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'overrule (newest first)',
+    theme: 'homes change in haste',
     file: 'src/app/return.ts',
     from: 'strangers.sort((a, b) => (a.at < b.at ? 1 : -1));',
     to: 'strangers.sort((a, b) => (a.at < b.at ? -1 : 1));',
@@ -161,6 +168,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'return in rounds',
+    theme: 'homes change in haste',
     file: 'src/app/return.ts',
     from: "if ((await fenceGuards(site, term, since)) === 'refused') {",
     to: 'if (since < 0) {',
@@ -197,6 +205,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'mark (only the one read)',
+    theme: 'homes change in haste',
     file: 'src/core/plan.ts',
     from: "        { attribute: 'state', is: '=', value: 'pending' },\n        { attribute: 'epoch', is: '=', value: epoch },\n",
     to: "        { attribute: 'state', is: '=', value: epoch < 0 ? '' : 'pending' },\n",
@@ -209,6 +218,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'guards (only upward)',
+    theme: 'homes change in haste',
     file: 'src/app/guards.ts',
     from: "    if (before && before.term > term) return 'refused';\n",
     to: '',
@@ -227,12 +237,14 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'predecessor first',
+    theme: 'backlogs',
     file: 'src/app/decide.ts',
     from: '  await applyPredecessors(site, [...predecessors]);\n',
     to: '  if (predecessors.has("")) await applyPredecessors(site, [...predecessors]);\n',
   },
   {
     name: 'versions follow on (followers)',
+    theme: 'backlogs',
     file: 'src/app/replicate.ts',
     from: 'request.joining ? await upward(site, entry) : followOn(entry)',
     to: 'request.joining || followOn(entry) ? await upward(site, entry) : []',
@@ -257,6 +269,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'EventsMissing',
+    theme: 'transactions move',
     file: 'src/app/commit.ts',
     from: '  if (missing.length > 0) {',
     to: '  if (missing.length > 500) {',
@@ -269,12 +282,14 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'held events missing are sent whole',
+    theme: 'transactions move',
     file: 'src/app/apply.ts',
     from: 'entries = tasks.filter(({ entry }) => again.has(entry.id)).map(({ entry }) => entry);',
     to: 'entries = entries.filter((entry) => again.has(entry.id));',
   },
   {
     name: 'NotEnoughReplicas before the decision',
+    theme: 'few replicas',
     file: 'src/app/decide.ts',
     from: '  if (length < site.options.minInSync) {',
     to: '  if (length < 1) {',
@@ -317,6 +332,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'late commit checks itself',
+    theme: 'transactions move',
     file: 'src/app/commit.ts',
     from: 'if (!isDecided(state.entry) && state.entry.expiresAtMs <= site.clock.now()) throw await expire(site, id);',
     to: 'if (!isDecided(state.entry) && state.entry.expiresAtMs < 0) throw await expire(site, id);',
@@ -361,6 +377,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'stagings carry what begin said',
+    theme: 'transactions move',
     file: 'src/app/stage.ts',
     from: 'item: encodeOpen(entry, site.copies, next), when:',
     to: 'item: encodeOpen({ ...entry, streams: [], expiresAtMs: 0 }, site.copies, next), when:',
@@ -380,6 +397,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'backlog does not block',
+    theme: 'streams give way',
     file: 'src/app/put.ts',
     from: '  await joinBacklog(site, stream, refused);\n  return false;',
     to: "  await joinBacklog(site, stream, refused);\n  throw new PortUnavailable('the stream takes nothing');",
@@ -387,18 +405,21 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'backlog is joined behind',
+    theme: 'backlogs',
     file: 'src/app/put.ts',
     from: 'const isWaiting = (site: Site, stream: string): boolean =>\n  site.behind.has(stream) ||',
     to: 'const isWaiting = (site: Site, stream: string): boolean =>',
   },
   {
     name: 'backlog is drained in order',
+    theme: 'backlogs',
     file: 'src/core/items.ts',
     from: '  sk: `${at}/${id}`,\n});\nexport const replicaKey',
     to: '  sk: `${at.slice(0, 0)}${id}`,\n});\nexport const replicaKey',
   },
   {
     name: 'closed never passes a backlog',
+    theme: 'backlogs',
     file: 'src/app/close.ts',
     from: '      if (rows.length > 0) return;\n',
     to: '      if (rows.length > 999) return;\n',
@@ -411,18 +432,28 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'switchover by the request',
+    theme: 'streams give way',
     file: 'src/app/apply.ts',
     from: '  await keepActive(site, streams, behind);\n',
     to: '  if (ids.length < 0) await keepActive(site, streams, behind);\n',
   },
   {
     name: 'switchover only to a level replica',
+    theme: 'streams give way',
     file: 'src/app/switchover.ts',
     from: 'behind.get(name)?.includes(stream) === false,',
     to: 'name !== route.active[stream],',
   },
   {
+    name: 'switchover: replicas made meanwhile',
+    theme: 'streams give way',
+    file: 'src/app/switchover.ts',
+    from: '  await site.registry.refresh().catch(() => undefined);\n',
+    to: '',
+  },
+  {
     name: 'minInSync',
+    theme: 'few replicas',
     file: 'src/core/route.ts',
     from: 'if (route.inSync.length - 1 < minInSync)',
     to: 'if (minInSync < 0)',
@@ -441,6 +472,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'planned move keeps the old home',
+    theme: 'home is moved',
     file: 'src/core/route.ts',
     from: '(keepOldHome || site !== route.home)',
     to: 'site !== route.home',
@@ -472,12 +504,14 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'WriteConflict is retried (follower)',
+    theme: 'nothing fails',
     file: 'src/app/replicate.ts',
     from: '    if (error instanceof WriteConflict) {\n',
     to: '    if (error instanceof WriteConflict && request.term < 0) {\n',
   },
   {
     name: 'WriteConflict is retried (staging)',
+    theme: 'nothing fails',
     file: 'src/app/serving.ts',
     from: '        error instanceof WriteConflict ||\n',
     to: '',
@@ -496,18 +530,21 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'unclean: taken over',
+    theme: 'histories part',
     file: 'src/app/diverged.ts',
     from: "      if (met.choice !== 'waiting') continue;\n",
     to: "      if (met.choice !== 'waiting' || site.copied >= 0) continue;\n",
   },
   {
     name: 'unclean: names the old decision',
+    theme: 'histories part',
     file: 'src/app/decide-anew.ts',
     from: '      takenFrom: entry.at,\n',
     to: '',
   },
   {
     name: 'unclean: conflicts are recorded',
+    theme: 'histories part',
     file: 'src/app/conflicts.ts',
     from: 'for (const [index, meeting] of meetings.entries()) {',
     to: 'for (const [index, meeting] of meetings.slice(99).entries()) {',
@@ -535,6 +572,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a repeated write checks the guard',
+    theme: 'transactions move',
     file: 'src/app/write.ts',
     from: '    stageHere(site, route, entry, state.next, next, fresh),\n',
     to: '    fresh.length > 0 ? stageHere(site, route, entry, state.next, next, fresh) : undefined,\n',
@@ -565,30 +603,35 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'unclean: what was taken over is ours',
+    theme: 'histories part',
     file: 'src/app/diverged.ts',
     from: 'if (entry.takenFrom !== undefined && here.get(entry.id)?.at === entry.takenFrom) continue;',
     to: "if (entry.takenFrom === '') continue;",
   },
   {
     name: 'unclean: what home refuses is recorded',
+    theme: 'histories part',
     file: 'src/app/diverged.ts',
     from: '      else outcome.conflicts.push(...(await refusedThere(site, home, entry)));\n',
     to: '      else if (site.copied < 0) outcome.conflicts.push(...(await refusedThere(site, home, entry)));\n',
   },
   {
     name: 'unclean: each conflict once',
+    theme: 'histories part',
     file: 'src/core/conflict.ts',
     from: '${waiting.id}@${waiting.at}`, ',
     to: '${waiting.id}@${waiting.at}@${Math.random()}`, ',
   },
   {
     name: 'refused on sight only by home',
+    theme: 'homes change in haste',
     file: 'src/app/confirm.ts',
     from: 'if (route.home !== site.name || route.term !== term)',
     to: 'if (route.term < 0)',
   },
   {
     name: 'only what every log has is filled in',
+    theme: 'homes change in haste',
     file: 'src/app/backlog.ts',
     from: '.filter(({ id }) => !pending.has(id))',
     to: ".filter(({ id }) => id !== '')",

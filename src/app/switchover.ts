@@ -20,7 +20,7 @@ export async function keepActive(
     const route = site.routes.known;
     const active = route.active[stream];
     if (active === undefined || behind.get(active)?.includes(stream) !== true) continue;
-    const to = levelSite(site, route, stream, behind);
+    const to = await levelOrNew(site, route, stream, behind);
     // One that is still to be created is no failure: until it is there, its records wait in its site's log.
     if (to === undefined && site.registry.known(stream)?.replicas[active]?.state !== 'ready') continue;
     if (to === undefined) {
@@ -31,6 +31,19 @@ export async function keepActive(
     }
     await switchStream(site, stream, to, `the replica at ${active} does not take records`);
   }
+}
+
+/** Where none is known that took them, another process may have made one meanwhile. */
+async function levelOrNew(
+  site: Site,
+  route: Route,
+  stream: string,
+  behind: ReadonlyMap<string, readonly string[]>,
+): Promise<string | undefined> {
+  const known = levelSite(site, route, stream, behind);
+  if (known !== undefined) return known;
+  await site.registry.refresh().catch(() => undefined);
+  return levelSite(site, route, stream, behind);
 }
 
 /** A site in sync whose replica took the records: home before others, so that readers stay near the decisions. */

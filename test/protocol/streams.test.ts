@@ -117,6 +117,22 @@ describe('streams', () => {
     await expectRest(world, { committed: ['T1', 'T2'] });
   });
 
+  it('switchover: to a replica that was made since this process looked', async () => {
+    const policy = { mirrors: { count: 1, create: 'on-begin' } } as const;
+    const world = await openWorld({ streams: { orders: policy }, creationMs: 1000 });
+    const begun = world.engine.service.begin({ streams: ['orders'] });
+    await world.clock.advance(500);
+    const stale = await world.coordinator('east/2');
+    await world.clock.advance(1000);
+    await begun;
+    await world.run(world.node('west').tend());
+    down(world, 'east');
+    const commit = stale.service.commitOnce({ id: 'T1', events: [event(1)] });
+    expect(await world.run(commit)).toMatchObject({ status: 'committed' });
+    expect((await world.route()).active['orders']).toBe('west');
+    await expectRest(world, { committed: ['T1'] });
+  });
+
   it('switchover: an operator is refused while no replica is level', async () => {
     const world = await openWorld();
     down(world, 'west');

@@ -92,7 +92,8 @@ export class Clients {
     const end = await Promise.race([asked, clock.sleep(PATIENCE_MS).then((): End => ({ kind: 'silent' }))]);
     const how = end.kind === 'refused' ? end.code : end.kind;
     trace.note(`${what} at ${process.name}: ${how}`);
-    if (this.#cluster.plan.isGentle && isOpen(end)) this.#history.wrong.push(`${what}: ${how}, and nothing is amiss`);
+    if (this.#cluster.plan.spared.includes('clients') && isOpen(end))
+      this.#history.wrong.push(`${what}: ${how}, and nothing is amiss`);
     return end;
   }
 

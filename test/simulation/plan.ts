@@ -19,6 +19,8 @@ export interface Plan {
   readonly faults: readonly string[];
   /** Between the starts of two faults, on average, milliseconds. */
   readonly faultEveryMs: number;
+  /** From the end of a fault to the next, at least, milliseconds. */
+  readonly faultPauseMs: number;
   /** Faults that may last at the same time. */
   readonly faultsAtOnce: number;
   /** Between the starts of two clients, on average, milliseconds. */
@@ -34,8 +36,8 @@ export interface Plan {
   readonly readers: number;
   /** A home may be forced that does not know everything. */
   readonly unclean: boolean;
-  /** Nothing happens that a client may notice, or for which a site may be left. */
-  readonly isGentle: boolean;
+  /** Who may not notice what happens: no site is left for it, no client is put off. */
+  readonly spared: readonly ('sites' | 'clients')[];
 }
 
 export const WORKS = ['watch', 'tend', 'close', 'sweep', 'expire', 'foresee'] as const;
@@ -50,9 +52,6 @@ const FORESEEING: OptionsInput = {
   candidatesPerTransaction: 6,
 };
 
-/** Faults that only a seed has in which a home may be forced. */
-const UNCLEAN = new Set(['unclean takeover', 'histories part']);
-
 const ALL_KEYS = ['a', 'b', 'c', 'd', 'e', 'f'];
 
 /**
@@ -62,7 +61,7 @@ const ALL_KEYS = ['a', 'b', 'c', 'd', 'e', 'f'];
 export function planOf(dice: Dice, groups: readonly (readonly string[])[], wanted?: string): Plan {
   const plan = anyPlan(dice, groups);
   if (dice.chance(0.5) && wanted === undefined) return plan;
-  const theme = wanted === undefined ? dice.pick(THEMES) : themeNamed(wanted);
+  const theme = wanted === undefined ? dice.pick(THEMES.filter(({ isAskedFor }) => !isAskedFor)) : themeNamed(wanted);
   return { ...plan, theme: theme.name, ...theme.bend(dice, plan) };
 }
 
@@ -92,8 +91,9 @@ function anyPlan(dice: Dice, groups: readonly (readonly string[])[]): Plan {
       ...FORESEEING,
     },
     streams: streamsOf(dice, sites.length - 1),
-    faults: calm ? [] : faultsOf(dice, groups).filter((kind) => unclean || !UNCLEAN.has(kind)),
+    faults: calm ? [] : faultsOf(dice, groups).filter((kind) => unclean || kind !== 'unclean takeover'),
     faultEveryMs: dice.pick([40, 100, 250, 800]),
+    faultPauseMs: 0,
     faultsAtOnce: dice.pick([1, 2, 2, 4]),
     clientEveryMs: dice.pick([10, 30, 100]),
     keys: ALL_KEYS.slice(0, dice.pick([1, 3, 6])),
@@ -110,7 +110,7 @@ function anyPlan(dice: Dice, groups: readonly (readonly string[])[]): Plan {
     },
     readers: dice.pick([2, 3, 4]),
     unclean,
-    isGentle: false,
+    spared: [],
   };
 }
 

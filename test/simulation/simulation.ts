@@ -11,7 +11,7 @@ import { misread } from './checkers/reading.js';
 import { Clients } from './clients.js';
 import { Cluster, type Worker } from './cluster.js';
 import { Dice } from './dice.js';
-import { FAULT_GROUPS, FAULT_KINDS } from './faults/index.js';
+import { ASKED_FOR, FAULT_GROUPS, FAULT_KINDS } from './faults/index.js';
 import { Injector } from './faults/injector.js';
 import type { FaultKind, Scene } from './faults/kind.js';
 import { History } from './history.js';
@@ -192,7 +192,7 @@ class Simulation {
 
   async #faults(): Promise<void> {
     const { clock, plan, trace } = this.#cluster;
-    const kinds = FAULT_KINDS.filter(({ name }) => plan.faults.includes(name));
+    const kinds = [...FAULT_KINDS, ...ASKED_FOR].filter(({ name }) => plan.faults.includes(name));
     let lasting = 0;
     while (this.#mayFail() && kinds.length > 0) {
       await clock.sleep(this.#dice.below(2 * plan.faultEveryMs));
@@ -204,8 +204,8 @@ class Simulation {
       lasting += 1;
       this.#scene.start(
         clock.sleep(this.#dice.pick([50, 400, 1500, 4000])).then(() => {
-          lasting -= 1;
           end();
+          return clock.sleep(plan.faultPauseMs).then(() => (lasting -= 1));
         }),
       );
     }

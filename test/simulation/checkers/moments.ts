@@ -40,12 +40,13 @@ export class Moments {
 
   /** What becomes of the route: nobody is left below `minInSync`, nor where nothing is amiss. */
   routeChanged(before: Route, after: Route): void {
-    const { isGentle, options, sites } = this.#cluster.plan;
+    const { spared, options, sites } = this.#cluster.plan;
     const { minInSync = 1 } = options;
     const isLeft = after.inSync.length < before.inSync.length;
     if (isLeft && after.term === before.term && after.phase === 'serving' && after.inSync.length < minInSync)
       this.wrong.push(`a site is left, and fewer than ${minInSync} are in sync`);
-    if (isGentle && after.inSync.length < sites.length) this.wrong.push('a site is left, and nothing is amiss');
+    if (spared.includes('sites') && after.inSync.length < sites.length)
+      this.wrong.push('a site is left, and nothing is amiss');
     if (after.inSync.length >= minInSync) this.#fewSinceMs = Infinity;
     else this.#fewSinceMs = Math.min(this.#fewSinceMs, this.#cluster.elapsedMs);
   }

@@ -2,7 +2,7 @@ import { BOARD_FAULTS } from './board.js';
 import { CALL_FAULTS } from './calls.js';
 import type { FaultKind } from './kind.js';
 import { PROCESS_FAULTS } from './processes.js';
-import { WORLD_FAULTS } from './world.js';
+import { HISTORIES_PART, WORLD_FAULTS } from './world.js';
 
 /** By what they concern. A seed draws from each group, so that faults of different groups meet. */
 export const FAULT_GROUPS: readonly (readonly FaultKind[])[] = [
@@ -11,6 +11,9 @@ export const FAULT_GROUPS: readonly (readonly FaultKind[])[] = [
   BOARD_FAULTS,
   WORLD_FAULTS,
 ];
+
+/** Those of themes that only who asks for them gets. */
+export const ASKED_FOR: readonly FaultKind[] = [HISTORIES_PART];
 
 /** Every kind of fault that a seed may draw. */
 export const FAULT_KINDS: readonly FaultKind[] = FAULT_GROUPS.flat();

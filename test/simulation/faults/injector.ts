@@ -139,7 +139,8 @@ export class Injector {
     const before = await this.#cluster.route();
     const value = await effect();
     // Written over what was read here, and over nothing else.
-    if (value === true && (after as Route).epoch === before.epoch + 1) this.#moments.routeChanged(before, after as Route);
+    if (value === true && (after as Route).epoch === before.epoch + 1)
+      this.#moments.routeChanged(before, after as Route);
     return value;
   }
 

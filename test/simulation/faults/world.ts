@@ -27,8 +27,10 @@ export const WORLD_FAULTS: readonly FaultKind[] = [
     return (service) => service.moveHome({ to, force: true });
   }),
   { name: 'takeover by suspicion', start: suspect },
-  { name: 'histories part', start: part },
 ];
+
+/** Drawn only by seeds of the theme of that name. */
+export const HISTORIES_PART: FaultKind = { name: 'histories part', start: part };
 
 /** An operator's request, at any site. Counts when it was carried out. */
 function operator(name: string, actOf: (scene: Scene) => (service: SiteService) => Promise<unknown>): FaultKind {
@@ -60,20 +62,20 @@ function suspect(scene: Scene): () => void {
 /** How long home goes on alone before another site is forced to be home, milliseconds. */
 const ALONE_MS = 1200;
 
-/** Home hears nobody and goes on alone; then an operator gives it up and forces a site that does not know it all. */
+/** Home hears nobody and goes on alone; then an operator gives it up and forces one that had followed it till then. */
 function part(scene: Scene): () => void {
   const { cluster, injector } = scene;
   const ends: (() => void)[] = [];
   let isOver = false;
   const cutOff = async (): Promise<void> => {
-    const { home } = await cluster.route();
+    const { home, inSync } = await cluster.route();
     for (const peer of cluster.sites.filter((site) => site !== home)) {
       ends.push(injector.switchOn('histories part', { site: home, kind: 'partition', peer }));
     }
     await cluster.clock.sleep(ALONE_MS);
     if (isOver) return;
     ends.push(injector.switchOn('histories part', { site: home, part: 'control', kind: 'partition' }));
-    const worker = cluster.running().find(({ process }) => process.site !== home);
+    const worker = cluster.running().find(({ process: { site } }) => site !== home && inSync.includes(site));
     await worker?.node.service.moveHome({ to: worker.process.site, force: true });
   };
   scene.start(cutOff());
