@@ -91,7 +91,9 @@ export class Forecaster {
             event.dataBase64 ?? null,
           ]);
           const known = found.get(text);
-          if (known === undefined || known.probability < event.probability) found.set(text, event);
+          // The same event on two ways, or at two steps, is one candidate: it may come as soon as the first.
+          if (known === undefined) found.set(text, event);
+          else if (known.probability < event.probability) found.set(text, { ...known, probability: event.probability });
         }
       }
       ways = next.sort((a, b) => b.probability - a.probability).slice(0, reach.width);

@@ -1,7 +1,8 @@
 /** Of each context so many pauses are remembered, the latest. */
-const KEPT = 128;
+const KEPT = 512;
+const FIRST_CAPACITY = 16;
 /** Fewer than this say little: a shorter context is asked. */
-const ENOUGH = 12;
+const ENOUGH = 30;
 
 /**
  * How long it takes until the next event, as quantiles of the latest pauses in the same context. A context with few of
@@ -20,11 +21,7 @@ export class Pauses {
   learn(chain: Uint32Array, pauseMs: number): void {
     if (!Number.isFinite(pauseMs)) return;
     for (const context of chain) {
-      const recent = this.recent(context);
-      recent.values[recent.next] = Math.max(0, pauseMs);
-      recent.next = (recent.next + 1) % KEPT;
-      recent.count = Math.min(recent.count + 1, KEPT);
-      recent.sorted = undefined;
+      add(this.recent(context), Math.fround(Math.max(0, pauseMs)));
     }
   }
 
@@ -41,7 +38,7 @@ export class Pauses {
     return [...this.contexts].map(([context, { values, next, count }]) => [
       context,
       // From the oldest to the latest.
-      Array.from({ length: count }, (_, i) => values[(next - count + i + KEPT) % KEPT]!),
+      Array.from({ length: count }, (_, i) => values[(next - count + i + values.length) % values.length]!),
     ]);
   }
 
@@ -66,22 +63,65 @@ export class Pauses {
 export type SavedPauses = readonly (readonly [number, readonly number[]])[];
 
 interface Recent {
+  /** A ring: the oldest gives its place to the latest. */
   values: Float32Array;
+  /** The same values in order, kept so: a quantile is then a place. */
+  sorted: Float32Array;
   next: number;
   count: number;
-  sorted: Float32Array | undefined;
 }
 
 function recentOf(values: readonly number[]): Recent {
-  const kept = values.slice(-KEPT);
-  const array = new Float32Array(KEPT);
-  array.set(kept);
-  return { values: array, next: kept.length % KEPT, count: kept.length, sorted: undefined };
+  const recent: Recent = {
+    values: new Float32Array(FIRST_CAPACITY),
+    sorted: new Float32Array(FIRST_CAPACITY),
+    next: 0,
+    count: 0,
+  };
+  for (const value of values) add(recent, value);
+  return recent;
 }
 
-function quantileOf(recent: Recent, quantile: number): number {
-  recent.sorted ??= recent.values.slice(0, recent.count).sort();
-  const at = quantile * (recent.count - 1);
-  const low = recent.sorted[Math.floor(at)]!;
-  return low + (recent.sorted[Math.ceil(at)]! - low) * (at % 1);
+function add(recent: Recent, value: number): void {
+  if (recent.count === recent.values.length && recent.count < KEPT) grow(recent);
+  const { values, sorted, next } = recent;
+  if (recent.count === values.length) {
+    const out = placeIn(sorted, recent.count, values[next]!);
+    sorted.copyWithin(out, out + 1, recent.count);
+    recent.count -= 1;
+  }
+  const into = placeIn(sorted, recent.count, value);
+  sorted.copyWithin(into + 1, into, recent.count);
+  sorted[into] = value;
+  values[next] = value;
+  recent.next = (next + 1) % values.length;
+  recent.count += 1;
+}
+
+/** Called when the ring is full. */
+function grow(recent: Recent): void {
+  const { values, sorted, count } = recent;
+  recent.values = new Float32Array(count * 2);
+  recent.values.set([...values.subarray(recent.next), ...values.subarray(0, recent.next)]);
+  recent.sorted = new Float32Array(count * 2);
+  recent.sorted.set(sorted);
+  recent.next = count;
+}
+
+/** The first place whose value is not smaller. */
+function placeIn(sorted: Float32Array, count: number, value: number): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle]! < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function quantileOf({ sorted, count }: Recent, quantile: number): number {
+  const at = quantile * (count - 1);
+  const low = sorted[Math.floor(at)]!;
+  return low + (sorted[Math.ceil(at)]! - low) * (at % 1);
 }

@@ -16,7 +16,7 @@ const KEEP = 0.999;
 /** The same after a change, for so many observations: the last 10 count. */
 const KEEP_AFTER_DRIFT = 0.9;
 const ADAPT_FOR = 500;
-const MAX_PAUSE_CONTEXTS = 4096;
+const MAX_PAUSE_CONTEXTS = 2048;
 const MAX_MIXTURES = 4096;
 const SMALLEST = 1e-9;
 

@@ -154,7 +154,7 @@ describe('pauses', () => {
     expect(pauses.quantile(chain, 0.5)).toBeUndefined();
     for (let i = 0; i <= 100; i += 1) pauses.learn(chain, i);
     expect([0, 0.5, 0.9].map((quantile) => pauses.quantile(chain, quantile))).toEqual([0, 50, 90]);
-    for (let i = 0; i < 128; i += 1) pauses.learn(chain, 7);
+    for (let i = 0; i < 512; i += 1) pauses.learn(chain, 7);
     expect(pauses.quantile(chain, 0.5)).toBe(7);
   });
 
