@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { addAppend } from './commands/append.js';
 import { addMoveHome, addSwitchover } from './commands/change-route.js';
 import { addCommonOptions, EXIT } from './commands/command.js';
+import { addAudit } from './commands/audit.js';
 import { addConflicts } from './commands/conflicts.js';
 import { addIncidents } from './commands/incidents.js';
 import { addPredict } from './commands/predict.js';
@@ -31,7 +32,8 @@ function createProgram(io: Io): Command {
     .addHelpText('after', EXIT_CODES)
     .showHelpAfterError('(add --help for what it takes)');
   for (const add of [addServe, addTour, addStreams, addAppend, addTail, addTx]) add(program, io);
-  for (const add of [addRoute, addSwitchover, addMoveHome, addReconcile, addVerify, addPredict]) add(program, io);
+  for (const add of [addRoute, addSwitchover, addMoveHome, addReconcile, addVerify, addAudit, addPredict])
+    add(program, io);
   for (const add of [addIncidents, addConflicts]) add(program, io);
   addCommonOptions(program);
   return program;

@@ -1,6 +1,7 @@
 /** What several commands ask of a deployment, and read in its answers. */
 import { setTimeout } from 'node:timers/promises';
 import type { Proof, Reconciliation, RouteAnswer, Service } from '../src/core/api.js';
+import { areEqual } from '../src/core/proof.js';
 
 const POLL_MS = 200;
 
@@ -38,8 +39,5 @@ export async function untilDone(
 
 /** Whether, after a reconciliation, all sites hold the same in each window. */
 export function hasEqualDigests({ windows, sites }: Proof): boolean {
-  return windows.every(({ after }) => {
-    const [first, ...others] = sites.map((site) => after[site]);
-    return first !== undefined && others.every((each) => each?.log === first.log && each.stream === first.stream);
-  });
+  return windows.every(({ after }) => areEqual(sites.map((site) => after[site])));
 }

@@ -605,7 +605,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'unclean: what was taken over is ours',
     theme: 'histories part',
     file: 'src/app/diverged.ts',
-    from: 'if (entry.takenFrom !== undefined && here.get(entry.id)?.at === entry.takenFrom) continue;',
+    from: 'if (entry.takenFrom !== undefined && atHere.get(entry.id) === entry.takenFrom) continue;',
     to: "if (entry.takenFrom === '') continue;",
   },
   {

@@ -3,7 +3,8 @@ import type { Command } from 'commander';
 import type { LockstepClient } from '../../src/client/index.js';
 import type { EventOut, Proof, ProofWindow, Reconciliation } from '../../src/core/api.js';
 import { inRange, outLine, type PartLine, rangeDigest } from '../../src/core/compare.js';
-import { LockstepError } from '../../src/core/errors.js';
+import { LockstepError, isLockstepError } from '../../src/core/errors.js';
+import { NO_REPLICA, sealOf } from '../../src/core/proof.js';
 import { Progress } from '../ui/progress.js';
 import { renderTable } from '../ui/table.js';
 import type { Io, Terminal } from '../ui/terminal.js';
@@ -50,7 +51,9 @@ export function addVerify(program: Command, io: Io): void {
       args: [['<proof>', 'the id of a reconciliation, or a file with a proof']],
       notes:
         'It believes nothing that the proof says: it reads the streams of each site from the beginning, computes the\n' +
-        'digest of each window anew, and compares. It ends with 1 if one differs.',
+        'digest of each window anew, and compares. It ends with 1 if one differs. A proof that was changed after it was\n' +
+        'made does not have the seal of what it says, and is refused; so is a file that says of a reconciliation something\n' +
+        'else than the deployment has on record.',
       examples: ['lockstep verify 01JDT0ZQ8R4C2F8M5S0V3W7X9Y', 'lockstep verify proof.json --json'],
     },
     async (session, _options, [source = '']) => {
@@ -74,9 +77,15 @@ async function recheckProof(
   const windows: RecheckedWindow[] = [];
   for (const [index, stream] of streams.entries()) {
     onProgress(index / streams.length);
-    const found = await Promise.all(proof.sites.map((site) => readParts(client, stream, site)));
+    const hasReplica = (site: string) =>
+      proof.windows.some((window) => window.stream === stream && window.after[site]?.stream !== NO_REPLICA);
+    const found = await Promise.all(
+      proof.sites.map(async (site) => (hasReplica(site) ? readParts(client, stream, site) : [])),
+    );
     for (const window of proof.windows.filter((each) => each.stream === stream)) {
-      const sides = proof.sites.map((site, i) => recheckSide(window, site, found[i] ?? []));
+      const sides = proof.sites.flatMap((site, i) =>
+        window.after[site]?.stream === NO_REPLICA ? [] : [recheckSide(window, site, found[i] ?? [])],
+      );
       const [first] = sides;
       const holds = sides.every(({ digest, proven }) => digest === proven && digest === first?.digest);
       const { from, to, hashRange } = window;
@@ -89,15 +98,15 @@ async function recheckProof(
 
 async function loadProof(client: LockstepClient, source: string): Promise<Proof> {
   const text = await readFile(source, 'utf8').catch(() => undefined);
-  if (text !== undefined) return proofIn(source, text);
+  if (text !== undefined) return proofIn(client, source, text);
   const { status, problem, proof } = await client.getReconciliation(source);
-  if (proof !== undefined) return proof;
+  if (proof !== undefined) return sealed(source, proof);
   const why = status === 'running' ? 'is not over yet: ask again later' : `gave no proof: ${problem ?? status}`;
   throw new LockstepError('NotFound', `the reconciliation ${source} ${why}`);
 }
 
 /** A proof by itself, or a reconciliation as `lockstep reconcile --json` prints it. */
-function proofIn(file: string, text: string): Proof {
+async function proofIn(client: LockstepClient, file: string, text: string): Promise<Proof> {
   let content: unknown;
   try {
     content = JSON.parse(text);
@@ -107,7 +116,30 @@ function proofIn(file: string, text: string): Proof {
   const members = (content ?? {}) as Partial<Reconciliation & Proof>;
   const proof = members.proof ?? members;
   if (!isProof(proof)) throw new LockstepError('InvalidRequest', `${file} holds no proof of a reconciliation`);
-  return proof;
+  const known = members.proof && members.id !== undefined ? await onRecord(client, members.id) : undefined;
+  if (known && known.seal !== proof.seal) {
+    throw new LockstepError('InvalidRequest', `${file} is not the proof that ${members.id ?? ''} gave: it was changed`);
+  }
+  return sealed(file, proof);
+}
+
+/** What the deployment says of a reconciliation, where it knows of it. */
+async function onRecord(client: LockstepClient, id: string): Promise<Proof | undefined> {
+  try {
+    return (await client.getReconciliation(id)).proof;
+  } catch (error) {
+    if (isLockstepError(error, 'NotFound')) return undefined;
+    throw error;
+  }
+}
+
+/** @throws LockstepError InvalidRequest where the proof is not as it was made */
+function sealed(source: string, proof: Proof): Proof {
+  if (proof.seal === sealOf(proof)) return proof;
+  throw new LockstepError(
+    'InvalidRequest',
+    `${source}: the proof does not have the seal of what it says: it was changed`,
+  );
 }
 
 function isProof(proof: Partial<Proof>): proof is Proof {

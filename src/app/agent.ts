@@ -1,12 +1,12 @@
-import { type Entry, isDecided } from '../core/entry.js';
-import { sumOf } from '../core/plan.js';
+import { type Entry, isDecided, sumOf } from '../core/entry.js';
 import { PortThrottled } from '../ports/failures.js';
 import type { LogLine, MarkedEntry, MirrorAgent, OpenTransaction } from '../ports/mirror-agent.js';
 import { announceHere } from './candidates.js';
 import { behindHere, closeHere, type Closer } from './close.js';
 import { moveHere } from './consumers.js';
-import { digestsHere, linesHere } from './digests.js';
+import { digestsHere } from './digests.js';
 import { fencedTo } from './guards.js';
+import { linesHere } from './log-compare.js';
 import { firstFree, openEntryOf, readEntries, readMarked, readTransaction } from './log.js';
 import { type Mark, markPk, readMark } from '../core/items.js';
 import type { EventContent } from '../core/event.js';

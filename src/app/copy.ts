@@ -1,37 +1,42 @@
-import { type DecidedEntry, isDecided } from '../core/entry.js';
+import { type DecidedEntry, isDecided, sumOf } from '../core/entry.js';
 import { partName } from '../core/event.js';
-import { NEW_OR_OPEN, checkTerm, guardCopyOf, logWrites, raiseVersions, sumOf } from '../core/plan.js';
-import { type Timestamp, timestamp } from '../core/timestamp.js';
+import { NEW_OR_OPEN, checkTerm, guardCopyOf, logWrites, raiseVersions } from '../core/plan.js';
+import type { Timestamp } from '../core/timestamp.js';
 import type { LogLine, MarkedEntry, MirrorAgent } from '../ports/mirror-agent.js';
 import { ConditionFailed, WriteConflict } from '../ports/tables.js';
 import { keepCandidates } from './candidates.js';
-import { digestsHere, linesHere } from './digests.js';
 import { fetchEntries } from './fetch.js';
 import { fencedTo } from './guards.js';
+import { differingLines } from './log-compare.js';
 import { prepareEntry, readEntries, readVersions } from './log.js';
 import { stageHere } from './stage.js';
 import type { Site } from './site.js';
 
-/** Windows of the log whose digests are compared before a line of it is asked for. */
-const WINDOWS = 32;
-const LINES = 2000;
-/** Above every timestamp. */
-export const END: Timestamp = timestamp(99_999_999, 9_007_199_254_740_991);
 const RACES = 16;
 
 /**
  * Copies into this log what the other side's has and it has not: entries with their marks, in the order of their
- * timestamps, then what is staged there. Decisions that are taken meanwhile arrive by themselves.
+ * timestamps as far as they come together, then what is staged there. Decisions that are taken meanwhile arrive by
+ * themselves.
  *
+ * @param told is told of each entry
  * @returns how many entries were copied
  */
-export async function copyMissing(site: Site, other: MirrorAgent, from: Timestamp): Promise<number> {
+export async function copyMissing(
+  site: Site,
+  other: MirrorAgent,
+  from: Timestamp,
+  told?: (entry: DecidedEntry) => void,
+): Promise<number> {
   const term = await fencedTo(site);
   let copied = 0;
-  for await (const ids of missingHere(site, other, from)) {
-    for await (const fetched of fetchEntries(other, ids)) {
+  for await (const { here, there } of differingLines(site, other, from)) {
+    const missing = [...there.values()].filter(({ id, sum }) => here.get(id)?.sum !== sum);
+    for await (const fetched of fetchEntries(other, idsInOrder(missing))) {
       for (const marked of [...fetched].sort((a, b) => (a.entry.at < b.entry.at ? -1 : 1))) {
-        if (await copyEntry(site, term, marked)) copied += 1;
+        if (!(await copyEntry(site, term, marked))) continue;
+        copied += 1;
+        told?.(marked.entry);
       }
     }
   }
@@ -39,43 +44,8 @@ export async function copyMissing(site: Site, other: MirrorAgent, from: Timestam
   return copied;
 }
 
-/** Ids that the other side has decided and this one has not, in the order of their timestamps. */
-async function* missingHere(site: Site, other: MirrorAgent, from: Timestamp): AsyncGenerator<readonly string[]> {
-  const { lines: all } = await linesHere(site, { from, to: END, limit: Number.MAX_SAFE_INTEGER });
-  const here = new Map(all.map((line) => [line.id, line.sum]));
-  for (const [start, end] of await differingWindows(site, other, from, all)) {
-    let next: Timestamp | undefined = start;
-    while (next !== undefined) {
-      const page: { readonly lines: readonly LogLine[]; readonly next?: Timestamp } = await other.lines({
-        from: next,
-        to: end,
-        limit: LINES,
-      });
-      const missing = page.lines.filter((line) => here.get(line.id) !== line.sum).map((line) => line.id);
-      if (missing.length > 0) yield missing;
-      next = page.next;
-    }
-  }
-}
-
-/** Cuts this log into windows of about the same size; those with equal digests at both sides need no lines. */
-async function differingWindows(
-  site: Site,
-  other: MirrorAgent,
-  from: Timestamp,
-  lines: readonly LogLine[],
-): Promise<readonly (readonly [Timestamp, Timestamp])[]> {
-  const step = Math.max(1, Math.ceil(lines.length / WINDOWS));
-  const inner = lines.filter((_, index) => index % step === step - 1).flatMap((line) => line.at ?? []);
-  const borders = [...new Set([from, ...inner, END])].sort();
-  const [here, there] = await Promise.all([
-    digestsHere(site, { logWindows: borders }),
-    other.digests({ logWindows: borders }),
-  ]);
-  return borders.slice(1).flatMap((end, index) => {
-    const start = borders[index] ?? from;
-    return here.logWindows[index] === there.logWindows[index] ? [] : [[start, end] as const];
-  });
+function idsInOrder(lines: readonly LogLine[]): readonly string[] {
+  return [...lines].sort((a, b) => ((a.at ?? '') < (b.at ?? '') ? -1 : 1)).map(({ id }) => id);
 }
 
 /** @returns whether it was missing here */

@@ -1,5 +1,5 @@
 import { type Meeting, keysOf } from '../core/conflict.js';
-import type { DecidedEntry } from '../core/entry.js';
+import { type DecidedEntry, type DecisionRef, isDecided } from '../core/entry.js';
 import { partName } from '../core/event.js';
 import { beginAnew } from './anew.js';
 import type { Route } from '../core/route.js';
@@ -7,13 +7,14 @@ import type { Key } from '../core/table.js';
 import { NEVER, type Timestamp, termOf } from '../core/timestamp.js';
 import type { MirrorAgent } from '../ports/mirror-agent.js';
 import { recordRefused, settleConflicts } from './conflicts.js';
-import { END } from './copy.js';
-import { decidedEntries, lineOf } from './digests.js';
 import { fetchEntries } from './fetch.js';
+import { readEntries } from './log.js';
+import { differingLines } from './log-compare.js';
 import { type Round, overrule } from './overrule.js';
 import type { Site } from './site.js';
 
-const LINES = 2000;
+/** Whole entries in memory. */
+const TOGETHER = 100;
 
 /** What became of decisions that this site knew alone when home was taken over uncleanly. */
 export interface Diverged {
@@ -40,7 +41,9 @@ export async function resolveDiverged(site: Site, round: Round, { terms, home: a
   const outcome: { takenOver: string[]; conflicts: string[] } = { takenOver: [], conflicts: [] };
   // Once anything of it is deleted here, what home took over can no longer be told from what home changed itself.
   if (settled < newest.term) {
-    for (const entry of alone) {
+    const touched = new Set<string>();
+    for await (const entry of entriesOf(site, alone)) {
+      for (const stream of entry.streams) touched.add(stream);
       if (entry.status === 'aborted') continue;
       const met = await settleConflicts(site, entry, metBy(entry, theirs));
       outcome.conflicts.push(...met.conflicts);
@@ -48,14 +51,13 @@ export async function resolveDiverged(site: Site, round: Round, { terms, home: a
       if ((await home.takeOver({ entry })) === 'taken') outcome.takenOver.push(entry.id);
       else outcome.conflicts.push(...(await refusedThere(site, home, entry)));
     }
-    const touched = new Set(alone.flatMap((entry) => entry.streams));
     for (const stream of touched) {
       const retired = await beginAnew(site, stream);
       if (retired !== undefined) await site.streams.remove(retired);
     }
     await tellProgress(site, { resolved, settled: newest.term });
   }
-  for (const entry of [...alone].reverse()) await overrule(site, round, entry);
+  for await (const entry of entriesOf(site, [...alone].reverse())) await overrule(site, round, entry);
   await tellProgress(site, { resolved: newest.term, settled: newest.term });
   return outcome;
 }
@@ -79,47 +81,53 @@ async function tellProgress(site: Site, progress: Settled): Promise<void> {
 
 interface Histories {
   /** Decided here before the unclean term and not known to home, oldest first. */
-  readonly alone: readonly DecidedEntry[];
-  /** The last entry of home on each (stream, key) that it changed itself. */
+  readonly alone: readonly DecisionRef[];
+  /** The last entry of home on each (stream, key) that both changed. */
   readonly theirs: ReadonlyMap<string, DecidedEntry>;
 }
 
 /** @param start up to here the new homes had everything: what they lack of that has expired there */
 async function compareHistories(site: Site, home: MirrorAgent, start: Timestamp, unclean: number): Promise<Histories> {
-  const here = new Map<string, DecidedEntry>();
-  for await (const entry of decidedEntries(site, start)) here.set(entry.id, entry);
-  const sums = new Map<string, string>();
+  const alone: DecisionRef[] = [];
   const missing: string[] = [];
-  let from: string | undefined = start;
-  while (from !== undefined) {
-    const page: Awaited<ReturnType<MirrorAgent['lines']>> = await home.lines({ from, to: END, limit: LINES });
-    for (const { id, sum = '' } of page.lines) {
-      sums.set(id, sum);
-      const known = here.get(id);
-      if (!known || lineOf(known).sum !== sum) missing.push(id);
+  const atHere = new Map<string, Timestamp>();
+  for await (const { here, there } of differingLines(site, home, start)) {
+    for (const { id, at = NEVER, sum } of here.values()) {
+      if (there.get(id)?.sum === sum) continue;
+      atHere.set(id, at);
+      if (termOf(at) < unclean) alone.push({ id, at });
     }
-    from = page.next;
+    for (const { id, sum } of there.values()) if (here.get(id)?.sum !== sum) missing.push(id);
   }
-  const alone = [...here.values()].filter(
-    (entry) => termOf(entry.at) < unclean && sums.get(entry.id) !== lineOf(entry).sum,
-  );
   alone.sort((a, b) => (a.at < b.at ? -1 : 1));
-  return { alone, theirs: alone.length === 0 ? new Map() : await lastOf(home, missing, here) };
+  const names = new Set<string>();
+  for await (const entry of entriesOf(site, alone)) {
+    for (const { stream, key } of keysOf(entry)) names.add(partName(stream, key));
+  }
+  return { alone, theirs: names.size === 0 ? new Map() : await lastOf(home, missing, { atHere, names }) };
+}
+
+/** These decisions with their events, some of them in memory at a time. */
+async function* entriesOf(site: Site, refs: readonly DecisionRef[]): AsyncGenerator<DecidedEntry> {
+  for (let from = 0; from < refs.length; from += TOGETHER) {
+    const ids = refs.slice(from, from + TOGETHER).map(({ id }) => id);
+    for (const entry of await readEntries(site, ids)) if (entry && isDecided(entry)) yield entry;
+  }
 }
 
 async function lastOf(
   home: MirrorAgent,
   ids: readonly string[],
-  here: ReadonlyMap<string, DecidedEntry>,
+  { atHere, names }: { readonly atHere: ReadonlyMap<string, Timestamp>; readonly names: ReadonlySet<string> },
 ): Promise<ReadonlyMap<string, DecidedEntry>> {
   const last = new Map<string, DecidedEntry>();
   for await (const fetched of fetchEntries(home, ids)) {
     for (const { entry } of fetched) {
       // What home took over from here, before this was interrupted, is no change of its own.
-      if (entry.takenFrom !== undefined && here.get(entry.id)?.at === entry.takenFrom) continue;
+      if (entry.takenFrom !== undefined && atHere.get(entry.id) === entry.takenFrom) continue;
       for (const { stream, key } of keysOf(entry)) {
         const name = partName(stream, key);
-        if ((last.get(name)?.at ?? NEVER) < entry.at) last.set(name, entry);
+        if (names.has(name) && (last.get(name)?.at ?? NEVER) < entry.at) last.set(name, entry);
       }
     }
   }

@@ -30,6 +30,8 @@ const OPERATIONS: readonly (keyof Service)[] = [
   'moveHome',
   'reconcile',
   'getReconciliation',
+  'audit',
+  'getAudit',
   'listIncidents',
   'listConflicts',
   'getConflict',

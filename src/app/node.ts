@@ -12,6 +12,7 @@ import { failBack } from './failback.js';
 import { initialiseGuards } from './guards.js';
 import { tend } from './provision.js';
 import { Readers } from './readers.js';
+import { resumeReconciliation } from './reconciliation.js';
 import { SiteService } from './service.js';
 import { Site, type SitePorts } from './site.js';
 import { addMissingMirrors, ensureActive } from './streams.js';
@@ -76,6 +77,11 @@ export class SiteNode {
   async tend(): Promise<void> {
     await tend(this.site);
     await moveHere(this.site);
+  }
+
+  /** Goes on with a reconciliation that ended with its process. Only where no other process serves this site. */
+  resume(): Promise<void> {
+    return resumeReconciliation(this.site);
   }
 
   /** Raises the bar, where this site is home. */

@@ -60,10 +60,10 @@ async function fillFromLog(site: Site, { name, createdAtMs }: StreamDefinition):
   site.behind.add(name);
   await site.tables.writeEach([{ kind: 'put', key: replicaKey(name), item: { since: createdAtMs } }]);
   const pending: DecisionRef[] = [];
-  for await (const rows of logRows(site, 'committed', fromOf(site, createdAtMs))) {
+  for await (const rows of logRows(site, { from: fromOf(site, createdAtMs) }, ['streams'])) {
     const mine = rows
-      .filter(({ item }) => String(item['streams']).split(',').includes(name))
-      .map(({ id, item }) => ({ id, at: String(item['at']) }));
+      .filter(({ status, item }) => status === 'committed' && String(item['streams']).split(',').includes(name))
+      .map(({ id, at }) => ({ id, at }));
     pending.push(...(await enqueueApplied(site, name, mine)));
   }
   return pending;

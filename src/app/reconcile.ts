@@ -1,18 +1,20 @@
-import type { Proof, ProofWindow, Reconciliation } from '../core/api.js';
+import type { Proof, ProofWindow, RangeDigests } from '../core/api.js';
 import { LockstepError } from '../core/errors.js';
-import { evenRanges } from '../core/hash-range.js';
-import type { DecidedEntry } from '../core/entry.js';
-import { NEVER, TICKS_PER_MS, type Timestamp, clockOf, termOf, timestamp, toIso } from '../core/timestamp.js';
+import { WHOLE_RANGE, evenRanges } from '../core/hash-range.js';
+import type { DecidedEntry, DecisionRef } from '../core/entry.js';
+import { areEqual, sealOf } from '../core/proof.js';
+import { NEVER, TICKS_PER_MS, type Timestamp, clockAt, clockOf, msOf, termOf, timestamp } from '../core/timestamp.js';
 import type { Range } from '../ports/mirror-agent.js';
 import { drainBacklog } from './applier.js';
 import { enqueueApplied } from './backlog.js';
 import { closedStands } from './close.js';
 import { copyMissing } from './copy.js';
-import { decidedEntries, digestsHere, partsOnStream } from './digests.js';
-import { entryLines } from '../core/compare.js';
+import { END } from './log-compare.js';
 import type { Site } from './site.js';
+import { surveyHere } from './survey.js';
 
-const PREFIX = 'reconciliation/';
+/** So many windows make a proof, whatever the number of streams: it has to fit one record. */
+const MAX_WINDOWS = 240;
 const HASH_RANGES = 4;
 const TIME_WINDOWS = 4;
 const DRAIN_PAUSE_MS = 50;
@@ -22,57 +24,31 @@ const DRAIN_STEPS = 10;
 const COMPARE_ROUNDS = 6;
 /** So many at a time go into a backlog. */
 const ENQUEUED = 200;
-
-// -------------------------------------------------------------------------------------------------------- its record
-
-/** Opens the record by which anyone can follow a reconciliation. */
-export async function openReconciliation(site: Site, id: string): Promise<void> {
-  const state: Reconciliation = {
-    id,
-    site: site.name,
-    status: 'running',
-    progress: 0,
-    startedAt: toIso(site.clock.now()),
-  };
-  await site.control.compareAndSet(PREFIX + id, 0, state);
-}
-
-/** What is told of it later; by steps that run one after the other, so that nobody else writes. */
-export async function tellReconciliation(site: Site, id: string, change: Partial<Reconciliation>): Promise<void> {
-  const record = await site.control.get(PREFIX + id);
-  if (!record) return;
-  const ended = change.status === undefined ? {} : { progress: 1, endedAt: toIso(site.clock.now()) };
-  const state = { ...(record.value as Reconciliation), ...ended, ...change };
-  await site.control.compareAndSet(PREFIX + id, record.version, state);
-}
-
-/** @throws LockstepError NotFound */
-export async function getReconciliation(site: Site, id: string): Promise<Reconciliation> {
-  const record = await site.control.get(PREFIX + id);
-  if (!record) throw new LockstepError('NotFound', `there is no reconciliation ${id}`);
-  return record.value as Reconciliation;
-}
-
-// ---------------------------------------------------------------------------------------------------------- its steps
+/** What is about to expire is not compared: one side may have let it go already. */
+const MAX_EDGE_MS = 300_000;
+const HOUR_MS = 3_600_000;
 
 /** What is compared: with whom, from where to where, in which pieces. */
 export interface Plan {
   readonly other: string;
   readonly from: Timestamp;
   readonly streams: readonly string[];
-  /** Those of one time together: each side then walks its log once. */
-  readonly windows: readonly (readonly Range[])[];
+  readonly windows: readonly Range[];
+  /** From where each replica here is held against the log here. */
+  readonly begins: Readonly<Record<string, Timestamp>>;
+  readonly gaps: Proof['gaps'];
 }
 
 /** The digests of one window at both sides. */
 export interface Compared {
-  readonly here: Digests;
-  readonly there: Digests;
+  readonly here: RangeDigests;
+  readonly there: RangeDigests;
 }
 
-interface Digests {
-  readonly log: string;
-  readonly stream: string;
+/** What was copied, and the streams here that something was put into the backlog of. */
+export interface Copied {
+  readonly entries: number;
+  readonly touched: readonly string[];
 }
 
 /**
@@ -93,38 +69,64 @@ export async function planWindows(
   try {
     const from = everything ? NEVER : await closedStands(site, streams);
     const to = await site.peers.agent(site.routes.known.home).closeNow();
-    return { other, from, streams, windows: rangesBetween(streams, from, to) };
+    const begins = streams.map((stream) => beginningOf(site, stream, other, from));
+    return {
+      other,
+      from,
+      streams,
+      // What was away has never had what retention would have cut: all of it is put.
+      begins: Object.fromEntries(begins.map((begin) => [begin.stream, everything ? begin.from : from])),
+      windows: begins.flatMap((begin) => rangesBetween(begin, to, streams.length)),
+      gaps: begins.flatMap(({ stream, gapFrom, from: end }) =>
+        gapFrom === undefined ? [] : [{ stream, from: gapFrom, to: end }],
+      ),
+    };
   } catch (error) {
     letDrain(site, streams);
     throw error;
   }
 }
 
+/** The digests of these windows at both sides, each computed by its own site. */
 export async function compareWindows(
   site: Site,
   other: string,
   windows: readonly Range[],
+  onProgress?: (parts: number) => void | Promise<void>,
 ): Promise<readonly Compared[]> {
+  if (windows.length === 0) return [];
   const [here, there] = await Promise.all([
-    digestsHere(site, { ranges: windows }),
+    surveyHere(site, windows, undefined, onProgress),
     site.peers.agent(other).digests({ ranges: windows }),
   ]);
   const none = { log: '', stream: '' };
   return windows.map((_, index) => ({ here: here.ranges[index] ?? none, there: there.ranges[index] ?? none }));
 }
 
-/** Copies what the log here lacks, and puts what the replicas here lack into their backlogs. @returns entries copied */
+/** Copies what the log here lacks, and puts what the replicas here lack into their backlogs. */
 export async function copyFrom(
   site: Site,
-  { other, from, streams }: Plan,
+  { other, from, streams, windows, begins, gaps }: Plan,
+  before: readonly Compared[],
   wanted?: readonly string[],
-): Promise<number> {
+): Promise<Copied> {
   try {
-    site.copied += await copyMissing(site, site.peers.agent(other), from);
+    // A stream that holds just what the log here held lacks what is copied now, and nothing else.
+    const isCut = (stream: string) => gaps.some((gap) => gap.stream === stream && (begins[stream] ?? from) < gap.to);
+    const level = new Set(streams.filter((stream) => !isCut(stream)));
+    windows.forEach(({ stream }, index) => {
+      const here = before[index]?.here;
+      if (here?.log !== here?.stream) level.delete(stream);
+    });
+    const copied = new Backlogs(site);
+    site.copied += await copyMissing(site, site.peers.agent(other), from, (entry) => copied.add(entry));
     // A replica that was made meanwhile has been filled without what was copied since.
     await site.registry.refresh();
-    for (const stream of streamsHere(site, wanted)) await enqueueMissing(site, stream, from);
-    return site.copied;
+    const local = streamsHere(site, wanted);
+    await copied.enqueue(local.filter((stream) => level.has(stream)));
+    const uneven = local.filter((stream) => !level.has(stream));
+    await enqueueMissing(site, new Map(uneven.map((stream) => [stream, begins[stream] ?? from])));
+    return { entries: site.copied, touched: [...new Set([...uneven, ...copied.streams])] };
   } finally {
     letDrain(site, streams);
   }
@@ -145,23 +147,33 @@ export async function drain(site: Site, streams: readonly string[], step: number
   return step >= DRAIN_STEPS;
 }
 
-/** Compares again until nothing is on its way any more; what still differs then is told as it is. */
+/** Compares what was not equal again, until nothing is on its way any more; what still differs is told as it is. */
 export async function prove(
   site: Site,
-  { other, windows }: Plan,
+  { other, windows, gaps }: Plan,
   before: readonly Compared[],
-  found: Pick<Proof, 'copied' | 'overruled' | 'conflicts'>,
+  { touched, ...found }: Pick<Proof, 'overruled' | 'conflicts'> & Copied,
 ): Promise<Proof> {
-  const ranges = windows.flat();
-  const after = await equalDigests(site, other, ranges);
+  const changed = new Set(touched);
+  const isSettled = windows.map(({ stream }, index) => !changed.has(stream) && isEqual(before[index]));
+  const open = windows.flatMap((range, index) => (isSettled[index] ? [] : [{ range, before: before[index] }]));
+  const again = await equalDigests(site, other, open);
+  let next = 0;
+  const after = windows.map((_, index) => (isSettled[index] ? before[index] : again[next++]));
+  const copied = Math.max(site.copied, found.entries);
   site.copied = 0;
-  return {
+  const proof = {
     sites: [site.name, other],
-    windows: ranges.map((range, index) => windowOf(site, other, range, before[index], after[index])),
-    ...found,
-    gaps: [],
+    windows: windows.map((range, index) => windowOf(site, other, range, before[index], after[index])),
+    copied,
+    overruled: found.overruled,
+    conflicts: found.conflicts,
+    gaps,
   };
+  return { ...proof, seal: sealOf(proof) };
 }
+
+const isEqual = (both: Compared | undefined): boolean => both !== undefined && areEqual([both.here, both.there]);
 
 function streamsHere(site: Site, wanted: readonly string[] | undefined): readonly string[] {
   return site.registry.local
@@ -176,18 +188,54 @@ function referenceSite(site: Site): string {
   return other;
 }
 
-function rangesBetween(streams: readonly string[], from: Timestamp, to: Timestamp): readonly (readonly Range[])[] {
-  const borders = timeBorders(from, to);
-  return borders.slice(1).map((end, index) =>
-    streams.flatMap((stream) =>
-      evenRanges(HASH_RANGES).map((hashed) => ({
-        stream,
-        from: borders[index] ?? from,
-        to: end,
-        hashFrom: hashed.from,
-        hashTo: hashed.to,
-      })),
-    ),
+// ------------------------------------------------------------------------------------------------------------ windows
+
+interface Beginning {
+  readonly stream: string;
+  readonly from: Timestamp;
+  /** From here to the beginning nothing can be compared: it is not kept any more. */
+  readonly gapFrom?: Timestamp;
+}
+
+/** From where on both sides keep what is to be compared, on their streams and in their logs. */
+export function beginningOf(site: Site, stream: string, other: string, from: Timestamp = NEVER): Beginning {
+  const definition = site.registry.known(stream);
+  if (!definition) return { stream, from };
+  const { createdAtMs, policy, replicas } = definition;
+  const nowMs = site.clock.now();
+  const kept = [
+    edgeMs(nowMs, policy.retentionHours * HOUR_MS),
+    edgeMs(nowMs, site.options.logRetentionMs),
+    ...[site.name, other].map((at) => replicas[at]?.completeFromMs ?? 0),
+  ];
+  const keptMs = Math.max(...kept);
+  const askedMs = from === NEVER ? createdAtMs : msOf(from);
+  if (keptMs <= askedMs) return { stream, from };
+  return { stream, from: stampAt(site, keptMs), gapFrom: from === NEVER ? stampAt(site, createdAtMs) : from };
+}
+
+const edgeMs = (nowMs: number, retentionMs: number): number =>
+  nowMs - retentionMs + Math.min(MAX_EDGE_MS, retentionMs / 20);
+
+/** Below every decision that was taken after this time. */
+function stampAt(site: Site, ms: number): Timestamp {
+  const { terms } = site.routes.known;
+  const term = terms.filter(({ startedAtMs }) => startedAtMs <= ms).at(-1)?.term ?? 1;
+  return timestamp(term, clockAt(Math.max(0, ms)));
+}
+
+function rangesBetween({ stream, from }: Beginning, to: Timestamp, streams: number): readonly Range[] {
+  if (from >= to) return [];
+  const isMany = streams * (TIME_WINDOWS + 1) * HASH_RANGES > MAX_WINDOWS;
+  const borders = isMany ? [from, to] : timeBorders(from, to);
+  return borders.slice(1).flatMap((end, index) =>
+    evenRanges(isMany ? 1 : HASH_RANGES).map((hashed) => ({
+      stream,
+      from: borders[index] ?? from,
+      to: end,
+      hashFrom: hashed.from,
+      hashTo: hashed.to,
+    })),
   );
 }
 
@@ -204,13 +252,21 @@ function timeBorders(from: Timestamp, to: Timestamp): readonly Timestamp[] {
   return [...new Set([from, start, ...inner, to])].sort();
 }
 
-async function equalDigests(site: Site, other: string, windows: readonly Range[]): Promise<readonly Compared[]> {
+/** What stood level over there, at or below a closed timestamp, stands so still: it is read again only if it did not. */
+async function equalDigests(
+  site: Site,
+  other: string,
+  open: readonly { readonly range: Range; readonly before: Compared | undefined }[],
+): Promise<readonly Compared[]> {
+  const windows = open.map(({ range }) => range);
+  const stood = open.map(({ before }) => before?.there);
+  const isLevel = stood.every((side) => side !== undefined && areEqual([side]));
   for (let round = 1; ; round += 1) {
-    const both = await compareWindows(site, other, windows);
-    const equal = both.every(
-      ({ here, there }) => here.log === there.log && here.stream === there.stream && here.log === here.stream,
-    );
-    if (equal || round === COMPARE_ROUNDS) return both;
+    const both: readonly Compared[] =
+      isLevel && round === 1
+        ? (await surveyHere(site, windows)).ranges.map((here, index) => ({ here, there: stood[index] ?? here }))
+        : await compareWindows(site, other, windows);
+    if (both.every(isEqual) || round === COMPARE_ROUNDS) return both;
     await site.clock.sleep(DRAIN_PAUSE_MS * round);
   }
 }
@@ -229,20 +285,48 @@ function windowOf(site: Site, other: string, range: Range, before?: Compared, af
 }
 
 /**
- * What the log here has and the replica here has not waits in its backlog, older before newer. What is still pending is
- * left out, as some log may lack it yet: it is put when it is settled, or at the next close.
+ * What the log here has and the replicas here have not waits in their backlogs, older before newer. What is still pending
+ * is left out, as some log may lack it yet: it is put when it is settled, or at the next close.
  */
-async function enqueueMissing(site: Site, stream: string, from: Timestamp): Promise<void> {
-  const standing = new Set<string>();
-  for await (const part of partsOnStream(site, stream, from)) standing.add(part.line.line);
-  let missing: DecidedEntry[] = [];
-  for await (const entry of decidedEntries(site, from)) {
-    if (entry.status !== 'committed') continue;
-    if (entryLines(entry).some((part) => part.stream === stream && !standing.has(part.line))) missing.push(entry);
-    if (missing.length === ENQUEUED) {
-      await enqueueApplied(site, stream, missing);
-      missing = [];
+async function enqueueMissing(site: Site, begins: ReadonlyMap<string, Timestamp>): Promise<void> {
+  if (begins.size === 0) return;
+  const { from: hashFrom, to: hashTo } = WHOLE_RANGE;
+  const ranges = [...begins].map(([stream, from]) => ({ stream, from, to: END, hashFrom, hashTo }));
+  const missing = new Backlogs(site);
+  await surveyHere(site, ranges, ({ isMissing, stream, transactionId: id, at }) => {
+    if (isMissing && id !== undefined && at !== undefined)
+      missing.add({ id, at, streams: [stream], status: 'committed' });
+  });
+  await missing.enqueue([...begins.keys()]);
+}
+
+/** What is to wait for replicas here, by stream and each once. */
+export class Backlogs {
+  readonly #site: Site;
+  readonly #byStream = new Map<string, Map<string, DecisionRef>>();
+
+  constructor(site: Site) {
+    this.#site = site;
+  }
+
+  add({ id, at, streams, status }: Pick<DecidedEntry, 'id' | 'at' | 'streams' | 'status'>): void {
+    if (status !== 'committed') return;
+    for (const stream of streams) {
+      const refs = this.#byStream.get(stream) ?? new Map<string, DecisionRef>();
+      this.#byStream.set(stream, refs.set(id, { id, at }));
     }
   }
-  await enqueueApplied(site, stream, missing);
+
+  get streams(): readonly string[] {
+    return [...this.#byStream.keys()];
+  }
+
+  async enqueue(streams: readonly string[]): Promise<void> {
+    for (const stream of streams) {
+      const refs = [...(this.#byStream.get(stream)?.values() ?? [])];
+      for (let at = 0; at < refs.length; at += ENQUEUED) {
+        await enqueueApplied(this.#site, stream, refs.slice(at, at + ENQUEUED));
+      }
+    }
+  }
 }

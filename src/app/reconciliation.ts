@@ -1,4 +1,5 @@
-import { openReconciliation, tellReconciliation } from './reconcile.js';
+import { LockstepError } from '../core/errors.js';
+import { interruptedReconciliation, openReconciliation, takeLease, tellReconciliation } from './reconciliations.js';
 import type { Site } from './site.js';
 import type { Reconciling } from './steps.js';
 
@@ -18,23 +19,41 @@ export async function returnSite(site: Site): Promise<boolean> {
   return (await site.routes.refresh()).inSync.includes(site.name);
 }
 
-/** Starts the reconciliation of this site with another one, in the background. @throws LockstepError UnknownStream */
+/**
+ * Starts the reconciliation of this site with another one, in the background.
+ *
+ * @throws LockstepError UnknownStream, SiteNotInSync, ReconciliationRunning
+ */
 export async function startReconciliation(site: Site, streams?: readonly string[]): Promise<{ readonly id: string }> {
   await site.registry.require(streams ?? []);
-  const id = site.newId();
-  await openReconciliation(site, id);
   const route = await site.routes.refresh();
   if (!route.inSync.includes(site.name)) {
-    const problem = `${site.name} is not in sync: it reconciles by itself when it returns`;
-    await tellReconciliation(site, id, { status: 'failed', problem });
-    return { id };
+    const detail = `${site.name} is not in sync: it reconciles by itself as soon as it is back; see GET /incidents`;
+    throw new LockstepError('SiteNotInSync', detail);
   }
-  const work = reconcile(site, { id, incident: id, returning: false, ...(streams ? { streams } : {}) });
+  const id = site.newId();
+  await takeLease(site, id);
+  await openReconciliation(site, id, streams);
+  inBackground(site, { id, incident: id, returning: false, ...(streams ? { streams } : {}) });
+  return { id };
+}
+
+/** Goes on with what was under way when this site's only process ended. */
+export async function resumeReconciliation(site: Site): Promise<void> {
+  const state = await interruptedReconciliation(site);
+  if (!state) return;
+  const { id, streams } = state;
+  inBackground(site, { id, incident: id, returning: false, ...(streams ? { streams } : {}) });
+}
+
+function inBackground(site: Site, given: Reconciling): void {
   // Its last step has told so already, but where it could not be started.
   const failed = (error: unknown) =>
-    tellReconciliation(site, id, { status: 'failed', problem: error instanceof Error ? error.message : String(error) });
-  site.ports.later(work.catch(failed));
-  return { id };
+    tellReconciliation(site, given.id, {
+      status: 'failed',
+      problem: error instanceof Error ? error.message : String(error),
+    });
+  site.ports.later(reconcile(site, given).catch(failed));
 }
 
 function reconcile(site: Site, { streams, ...from }: Reconciling): Promise<void> {

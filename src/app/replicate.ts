@@ -1,12 +1,12 @@
 import type { DecidedEntry } from '../core/entry.js';
 import { type DecidedEvent, type EventContent, bodyOf, isHeld, partName } from '../core/event.js';
 import { entryKey } from '../core/items.js';
-import { NEW_OR_OPEN, checkTerm, followOn, guardCopyOf, logWrites, raiseVersions, sumOf } from '../core/plan.js';
+import { NEW_OR_OPEN, checkTerm, followOn, guardCopyOf, logWrites, raiseVersions } from '../core/plan.js';
 import { type Write, bytesAtMost } from '../core/table.js';
 import type { ReplicateAnswer, ReplicateOutcome, ReplicateRequest } from '../ports/mirror-agent.js';
 import { ConditionFailed, WriteConflict } from '../ports/tables.js';
 import { dropStagings, prepareEntry, readEntries, readTransaction, readVersions } from './log.js';
-import { isDecided } from '../core/entry.js';
+import { isDecided, sumOf } from '../core/entry.js';
 import { laggingHere, putHere } from './put.js';
 import type { Site } from './site.js';
 

@@ -1,6 +1,5 @@
-import { type DecidedEntry, isDecided } from '../core/entry.js';
+import { type DecidedEntry, isDecided, sumOf } from '../core/entry.js';
 import { LockstepError } from '../core/errors.js';
-import { sumOf } from '../core/plan.js';
 import { type Route, beginReturn, finishJoin, startJoin } from '../core/route.js';
 import type { LogLine } from '../ports/mirror-agent.js';
 import { type Round, forgetOpen, overrule } from './overrule.js';

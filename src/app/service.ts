@@ -1,5 +1,6 @@
 import type {
   AbortAnswer,
+  AuditRequest,
   BatchResult,
   BeginAnswer,
   BeginRequest,
@@ -32,6 +33,7 @@ import { PortThrottled, PortUnavailable } from '../ports/failures.js';
 import type { ForwardedRequest } from '../ports/mirror-agent.js';
 import { abort } from './abort.js';
 import type { Backfill } from './backfill.js';
+import { getAudit, startAudit } from './audit.js';
 import { begin } from './begin.js';
 import { commit } from './commit.js';
 import { commitBatch, commitOnce } from './commit-once.js';
@@ -44,7 +46,7 @@ import { listIncidents } from './incidents.js';
 import { moveHome } from './move-home.js';
 import { predictionsOf, predictionsOfAll } from './predictions.js';
 import type { Readers } from './readers.js';
-import { getReconciliation } from './reconcile.js';
+import { getReconciliation } from './reconciliations.js';
 import { startReconciliation } from './reconciliation.js';
 import { resolveConflict } from './resolve-conflict.js';
 import { HomeFails, NotHomeAnyMore } from '../ports/signals.js';
@@ -174,6 +176,14 @@ export class SiteService implements Service {
 
   getReconciliation(id: string) {
     return this.#local(() => getReconciliation(this.#site, id));
+  }
+
+  audit(request: AuditRequest): Promise<{ readonly id: string }> {
+    return this.#at(request.site, 'audit', [request], () => startAudit(this.#site, request));
+  }
+
+  getAudit(id: string) {
+    return this.#local(() => getAudit(this.#site, id));
   }
 
   listIncidents(request: Paging) {

@@ -1,8 +1,8 @@
 import type { Json } from '../core/api.js';
 import { LockstepError } from '../core/errors.js';
-import type { Range } from '../ports/mirror-agent.js';
 import type { Perform } from '../ports/workflows.js';
 import { moveEverywhere } from './consumers.js';
+import { type Auditing, audit, tellAudit } from './audit.js';
 import { resolveDiverged } from './diverged.js';
 import { failBack } from './failback.js';
 import { endIncidents, openIncident, tellIncident } from './incidents.js';
@@ -10,16 +10,16 @@ import type { Round } from './overrule.js';
 import { tend } from './provision.js';
 import {
   type Compared,
+  type Copied,
   type Plan,
   compareWindows,
   copyFrom,
   drain,
   letDrain,
-  openReconciliation,
   planWindows,
   prove,
-  tellReconciliation,
 } from './reconcile.js';
+import { openReconciliation, tellReconciliation } from './reconciliations.js';
 import { beginJoin, clean, endJoin, fenceSelf, routeIn } from './return.js';
 import type { Site } from './site.js';
 import { laggingActive } from './switchover.js';
@@ -45,9 +45,12 @@ interface Planned extends Reconciling {
   readonly plan: Plan;
 }
 
-interface Copied extends Planned {
-  readonly before: readonly (readonly Compared[])[];
-  readonly copied: number;
+interface BothCompared extends Planned {
+  readonly before: readonly Compared[];
+}
+
+interface Proving extends BothCompared {
+  readonly copied: Copied;
   /** Ids of conflicts. */
   readonly diverged?: readonly string[];
   readonly overruled?: readonly string[];
@@ -89,17 +92,20 @@ const STEPS = {
 
   async planWindows(site: Site, { id, streams, returning }: Reconciling) {
     const plan = await planWindows(site, streams, !returning);
-    await tellReconciliation(site, id, { progress: 0.1 });
+    await tellReconciliation(site, id, { progress: 0.05 });
     return plan;
   },
 
-  compareWindows: (site: Site, { plan, item }: Planned & { readonly item: readonly Range[] }) =>
-    compareWindows(site, plan.other, item),
+  async compareWindows(site: Site, { id, plan }: Planned) {
+    const tell = (compared: number) => tellReconciliation(site, id, { compared });
+    const compared = await compareWindows(site, plan.other, plan.windows, tell);
+    await tellReconciliation(site, id, { progress: 0.4 });
+    return compared;
+  },
 
-  async copyMissing(site: Site, { id, plan, streams }: Planned) {
-    await tellReconciliation(site, id, { progress: 0.2 });
-    const copied = await copyFrom(site, plan, streams);
-    await tellReconciliation(site, id, { progress: 0.5 });
+  async copyMissing(site: Site, { id, plan, before, streams }: BothCompared) {
+    const copied = await copyFrom(site, plan, before, streams);
+    await tellReconciliation(site, id, { progress: 0.7, copied: copied.entries });
     return copied;
   },
 
@@ -108,15 +114,15 @@ const STEPS = {
 
   async drain(site: Site, { id, plan, drained }: Planned & { readonly drained?: { readonly step: number } }) {
     const step = (drained?.step ?? 0) + 1;
-    await tellReconciliation(site, id, { progress: 0.7 });
+    await tellReconciliation(site, id, { progress: 0.8 });
     return { over: await drain(site, plan.streams, step), step };
   },
 
-  async prove(site: Site, { id, incident, returning, plan, before, overruled = [], diverged = [], copied }: Copied) {
-    const proof = await prove(site, plan, before.flat(), { copied, overruled, conflicts: diverged });
+  async prove(site: Site, { id, incident, returning, plan, before, overruled = [], diverged = [], copied }: Proving) {
+    const proof = await prove(site, plan, before, { ...copied, overruled, conflicts: diverged });
     await tellReconciliation(site, id, { status: 'done', proof });
     if (!returning) return;
-    await tellIncident(site, incident, `in sync; ${copied} entries were copied`, true);
+    await tellIncident(site, incident, `in sync; ${copied.entries} entries were copied`, true);
     await endIncidents(site, `${site.name} is in sync again`, (it) => it.site === site.name);
   },
 
@@ -125,10 +131,14 @@ const STEPS = {
     context: Reconciling & { readonly plan?: Plan; readonly error: { readonly Cause: string } },
   ) {
     const { id, incident, returning, plan, error } = context;
+    await tellAudit(site, id, { status: 'failed', problem: error.Cause });
     letDrain(site, plan?.streams ?? []);
     await tellReconciliation(site, id, { status: 'failed', problem: error.Cause });
     if (returning) await tellIncident(site, incident, `not yet: ${error.Cause}`, true);
   },
+
+  /** Changes nothing but what it repairs. */
+  audit: (site: Site, context: Auditing) => audit(site, context),
 
   failBack: (site: Site) => failBack(site),
 

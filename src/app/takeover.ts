@@ -1,9 +1,9 @@
 import type { Incident, IncidentKind } from '../core/api.js';
-import { type DecidedEntry, isDecided } from '../core/entry.js';
+import { type DecidedEntry, isDecided, sumOf } from '../core/entry.js';
 import { LockstepError } from '../core/errors.js';
 import { partName } from '../core/event.js';
 import { entryKey } from '../core/items.js';
-import { checkRound, guardCopyOf, logWrites, raiseVersions, sumOf } from '../core/plan.js';
+import { checkRound, guardCopyOf, logWrites, raiseVersions } from '../core/plan.js';
 import { type Route, type TakeoverRequest, leaveBehind, serve, takeOver } from '../core/route.js';
 import { type Timestamp, msOf, termOf, toIso } from '../core/timestamp.js';
 import type { Clause, Write } from '../core/table.js';

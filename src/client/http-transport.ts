@@ -101,6 +101,8 @@ function siteApi(send: Sender): SiteApi {
     moveHome: (request) => post('/route/home', request),
     reconcile: (request) => post('/reconciliations', request),
     getReconciliation: (id) => get(`/reconciliations/${segment(id)}`),
+    audit: (request) => post('/audits', request),
+    getAudit: (id) => get(`/audits/${segment(id)}`),
     listIncidents: (request) => get(`/incidents${search(request)}`),
     listConflicts: (request) => get(`/conflicts${search(request)}`),
     getConflict: (id) => get(`/conflicts/${segment(id)}`),

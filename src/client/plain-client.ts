@@ -1,6 +1,8 @@
 /** Every request of the contract as a method of its own, with retries. */
 import type {
   AbortAnswer,
+  Audit,
+  AuditRequest,
   BeginAnswer,
   BeginRequest,
   CommitAnswer,
@@ -136,6 +138,16 @@ export class PlainClient {
   /** @throws NotFound */
   getReconciliation(id: string): Promise<Reconciliation> {
     return this.#call((site) => site.getReconciliation(id));
+  }
+
+  /** Starts an audit of a site; `getAudit` tells what it finds. @throws UnknownStream */
+  audit(request: AuditRequest): Promise<{ readonly id: string }> {
+    return this.#call((site) => site.audit(request));
+  }
+
+  /** @throws NotFound */
+  getAudit(id: string): Promise<Audit> {
+    return this.#call((site) => site.getAudit(id));
   }
 
   listIncidents(request: Paging = {}): Promise<{ readonly incidents: readonly Incident[]; readonly cursor?: string }> {

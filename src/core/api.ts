@@ -348,19 +348,74 @@ export interface Proof {
   readonly overruled: readonly string[];
   /** Ids of conflicts. */
   readonly conflicts: readonly string[];
+  /** What could not be compared, as it is kept no longer: commit timestamps, `from` exclusive, `to` inclusive. */
   readonly gaps: readonly { readonly stream: string; readonly from: string; readonly to: string }[];
+  /** SHA-256 over the RFC 8785 form of all the rest. */
+  readonly seal: string;
 }
 
 export interface Reconciliation {
   readonly id: string;
   readonly site: string;
+  /** Only these are compared; all, where they are not named. */
+  readonly streams?: readonly string[];
   readonly status: 'running' | 'done' | 'failed';
   /** 0 to 1. */
   readonly progress: number;
   readonly startedAt: string;
   readonly endedAt?: string;
+  /** Parts of transactions that were compared here, so far. */
+  readonly compared?: number;
+  /** Entries that were copied, so far. */
+  readonly copied?: number;
   readonly problem?: string;
   readonly proof?: Proof;
+}
+
+export type AuditKind = 'lost' | 'doubled' | 'altered' | 'foreign' | 'unreadable';
+
+/** A record that stands on a stream and should not, or should and does not. */
+export interface AuditFinding {
+  readonly kind: AuditKind;
+  readonly site: string;
+  readonly stream: string;
+  /** Where it stands; absent for what is lost. */
+  readonly shardId?: string;
+  readonly sequence?: string;
+  /** Of what is doubled: where it stands first. */
+  readonly first?: { readonly shardId: string; readonly sequence: string };
+  readonly transactionId?: string;
+  readonly key?: string;
+  /** The commit timestamp. */
+  readonly at?: string;
+  readonly what: string;
+  /** What was done about it, or can be. */
+  readonly outcome: string;
+}
+
+/** A deep comparison of a site's streams with its log. */
+export interface Audit {
+  readonly id: string;
+  readonly site: string;
+  readonly status: 'running' | 'done' | 'failed';
+  readonly startedAt: string;
+  readonly endedAt?: string;
+  readonly problem?: string;
+  /** Parts and records read, so far. */
+  readonly compared: number;
+  readonly counts: Readonly<Record<AuditKind, number>>;
+  /** How many were put again. */
+  readonly repaired: number;
+  /** The first 1,000. */
+  readonly findings: readonly AuditFinding[];
+}
+
+export interface AuditRequest {
+  readonly site: string;
+  /** Only these. @default all that have a replica there */
+  readonly streams?: readonly string[];
+  /** Whether what is lost is put again. @default false */
+  readonly repair?: boolean;
 }
 
 export interface PredictionsAnswer {
@@ -432,6 +487,8 @@ export interface Service {
   moveHome(request: { readonly to: string; readonly force?: boolean }): Promise<Incident>;
   reconcile(request: { readonly site: string; readonly streams?: readonly string[] }): Promise<{ readonly id: string }>;
   getReconciliation(id: string): Promise<Reconciliation>;
+  audit(request: AuditRequest): Promise<{ readonly id: string }>;
+  getAudit(id: string): Promise<Audit>;
   listIncidents(request: Paging): Promise<{ readonly incidents: readonly Incident[]; readonly cursor?: string }>;
   listConflicts(request: ListConflicts): Promise<{ readonly conflicts: readonly Conflict[]; readonly cursor?: string }>;
   getConflict(id: string): Promise<Conflict>;

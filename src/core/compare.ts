@@ -1,8 +1,9 @@
-import { hash } from 'node:crypto';
 import { type DecidedEntry, partsOf } from './entry.js';
-import { type EventContent, type PreparedEvent, prepareEvent } from './event.js';
+import { encodeCounts } from './counts.js';
+import { type DecidedEvent, type EventContent, type PreparedEvent, prepareEvent } from './event.js';
 import { contains, hashOf } from './hash-range.js';
 import type { EventIn, EventOut } from './api.js';
+import { newTally, tally, tallyText } from './tally.js';
 import type { Timestamp } from './timestamp.js';
 
 /**
@@ -26,6 +27,7 @@ export interface LineEvent {
   readonly number: number;
   readonly digest: string;
   readonly version?: number;
+  readonly vector?: string;
 }
 
 /** @param events in the order of their numbers */
@@ -33,14 +35,21 @@ function partLine(
   part: { readonly stream: string; readonly key: string; readonly at: Timestamp; readonly id: string },
   events: readonly LineEvent[],
 ): PartLine {
-  const said = events.map(({ number, digest, version }) => `${number}:${version ?? '-'}:${digest}`).join(',');
+  const said = events.map(wordOf).join(',');
   const hashed = hashOf(part.key);
   return { stream: part.stream, hashed, at: part.at, line: `${part.at}|${part.id}|${hashed}|${said}` };
 }
 
+/** As it stands in a record. */
+const said = ({ vector, ...event }: DecidedEvent): LineEvent =>
+  vector === undefined ? event : { ...event, vector: encodeCounts(vector) };
+
+const wordOf = ({ number, digest, version, vector }: LineEvent): string =>
+  `${number}:${version ?? '-'}:${digest}${vector === undefined ? '' : `:${vector}`}`;
+
 export function entryLines(entry: DecidedEntry): readonly PartLine[] {
   return partsOf(entry.events).map(({ stream, key, events }) =>
-    partLine({ stream, key, at: entry.at, id: entry.id }, events),
+    partLine({ stream, key, at: entry.at, id: entry.id }, events.map(said)),
   );
 }
 
@@ -55,6 +64,7 @@ export function outLine(events: readonly EventOut[]): PartLine {
         number: event.number,
         digest: contentOf(event).digest,
         ...(event.version === undefined ? {} : { version: event.version }),
+        ...(event.vector === undefined ? {} : { vector: event.vector }),
       })),
   );
 }
@@ -84,7 +94,16 @@ export function inRange(range: CompareRange, part: PartLine): boolean {
   );
 }
 
-/** SHA-256 over the sorted lines, each once: a record that stands twice on a stream is one part. */
+/** Finds the range of a part. @param ranges none of which overlap */
+export function rangeFinder(ranges: readonly CompareRange[]): (part: PartLine) => number {
+  const byStream = new Map<string, number[]>();
+  ranges.forEach(({ stream }, index) => byStream.set(stream, [...(byStream.get(stream) ?? []), index]));
+  return (part) => byStream.get(part.stream)?.find((index) => inRange(ranges[index] as CompareRange, part)) ?? -1;
+}
+
+/** The digest of what stands in a range: each line once, since a record that stands twice is one part. */
 export function rangeDigest(lines: Iterable<string>): string {
-  return hash('sha256', [...new Set(lines)].sort().join('\n'), 'hex');
+  const all = newTally();
+  for (const line of new Set(lines)) tally(all, line);
+  return tallyText(all);
 }

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { LockstepError } from './errors.js';
 import { type DecidedEvent, partName } from './event.js';
 import type { Replication, TransactionStatus } from './api.js';
@@ -100,3 +101,10 @@ export function refusalFor(entry: DecidedEntry): LockstepError {
 
 /** A decision, by what its place in the log and in a backlog is made of. */
 export type DecisionRef = Pick<DecidedEntry, 'id' | 'at'>;
+
+/** What a decision is, in one line of 32 hexadecimal digits: equal sums are equal decisions. */
+export function sumOf({ status, at, events }: DecidedEntry): string {
+  const digests = events.map((event) => event.digest).join(',');
+  const versions = events.map((event) => event.version ?? 0).join(',');
+  return hash('sha256', `${status}|${at}|${digests}|${versions}`, 'hex').slice(0, 32);
+}

@@ -18,6 +18,8 @@ export const PROBLEMS = {
   VersionConflict: { status: 409, retryable: false, title: 'The key has another version' },
   EventsMissing: { status: 409, retryable: false, title: 'Some events have to be sent again' },
   ConflictResolved: { status: 409, retryable: false, title: 'The conflict was resolved otherwise' },
+  SiteNotInSync: { status: 409, retryable: true, title: 'The site is not in sync' },
+  ReconciliationRunning: { status: 409, retryable: true, title: 'A reconciliation is running' },
   ReplicaBehind: { status: 409, retryable: true, title: 'No replica is level' },
   Gap: { status: 410, retryable: false, title: 'A part of this range is no longer kept' },
   EventTooLarge: { status: 413, retryable: false, title: 'The event is too large' },

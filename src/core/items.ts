@@ -1,5 +1,5 @@
 import { decodeCounts, decodeRefs, encodeCounts, encodeRefs } from './counts.js';
-import type { Entry, DecidedEntry, OpenEntry } from './entry.js';
+import { type Entry, type DecidedEntry, type OpenEntry, sumOf } from './entry.js';
 import type { Announcement, Candidate } from './candidate.js';
 import { type DecidedEvent, type EventContent, type PreparedEvent, bodyOf, isHeld, partName } from './event.js';
 import { hash } from 'node:crypto';
@@ -142,6 +142,7 @@ function encodeOnce(entry: DecidedEntry, buckets: number, maxBytes: number): Enc
     streams: streams.join(','),
     startedAtMs,
     expiresAtMs,
+    decision: sumOf(entry),
     indexPk: indexPk(status, bucketOf(id, buckets)),
     indexSk: `${at}/${id}`,
     ...(reason === undefined ? {} : { reason }),

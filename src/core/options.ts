@@ -56,6 +56,9 @@ export const optionsSchema = z.strictObject({
     100,
     12,
   ),
+  reconcileShare: z
+    ._default(z.number().check(z.minimum(0.05), z.maximum(1)), 0.5)
+    .check(z.describe('Share of its time that a process may spend comparing logs and streams, 0.05 to 1.')),
   conflictFunctionMs: ms('How long a function that resolves conflicts may take.', 10, 60_000, 1000),
   predictionPeriodMs: ms('How often the backfill agent learns and counts.', 20, 60_000, 1000),
   predictionTimeoutMs: ms('How long the predictor may take for an answer; a later one is not used.', 5, 30_000, 200),

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import type { Replication } from './api.js';
 import { LockstepError } from './errors.js';
 import { type DecidedEvent, type Predecessor, type PreparedEvent, partName } from './event.js';
@@ -304,9 +303,3 @@ export function sameDigests(a: readonly string[], b: readonly string[]): boolean
 
 /** Whether a write of this transaction waits for the other sites. */
 export const waitsForMirrors = (replication: Replication): boolean => replication === 'eager';
-
-/** What a decision is, in one line: equal sums are equal decisions. */
-export function sumOf(entry: DecidedEntry): string {
-  const versions = entry.events.map((event) => event.version ?? 0).join(',');
-  return hash('sha256', `${entry.status}|${entry.at}|${digestsOf(entry.events).join(',')}|${versions}`, 'hex');
-}

@@ -62,6 +62,18 @@ export function encodeRecords(
   });
 }
 
+/** The records of a committed entry as texts that say nothing of `closed`: what all sites have alike. */
+export function recordTexts(
+  entry: DecidedEntry,
+  source: string,
+): readonly { readonly stream: string; readonly key: string; readonly text: string }[] {
+  return partTexts(entry, source).map(({ stream, key, heads }) => ({
+    stream,
+    key,
+    text: heads.length === 1 ? `${heads[0]}}` : `[${heads.map((head) => `${head}}`).join(',')}]`,
+  }));
+}
+
 function partTexts(entry: DecidedEntry, source: string): readonly PartText[] {
   const parts = partsOf(entry.events);
   const shared = [

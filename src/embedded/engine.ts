@@ -240,6 +240,7 @@ class Engine implements EmbeddedLockstep {
   async start(): Promise<void> {
     for (const node of this.nodes.values()) await node.start();
     if (!this.#background) return;
+    for (const node of this.nodes.values()) await node.resume();
     const { closePeriodMs, predictionPeriodMs, probePeriodMs, sweepPeriodMs } = this.#options;
     for (const node of this.nodes.values()) {
       const note = (what: string) => (error: unknown) => {

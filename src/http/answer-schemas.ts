@@ -235,6 +235,7 @@ const proof = named(
     overruled: z.array(transactionId),
     conflicts: z.array(z.string()),
     gaps: z.array(gap),
+    seal: z.string(),
   }),
 );
 export const reconciliation = named(
@@ -242,14 +243,49 @@ export const reconciliation = named(
   z.strictObject({
     id: z.string(),
     site: siteName,
+    streams: maybe(z.array(streamName)),
     status: z.enum(['running', 'done', 'failed']),
     progress: z.number().min(0).max(1),
     startedAt: time,
     endedAt: maybe(time),
+    compared: maybe(whole),
+    copied: maybe(whole),
     problem: maybe(z.string()),
     proof: maybe(proof),
   }),
 );
+const place = { shardId: z.string(), sequence: z.string() };
+const auditKinds = ['lost', 'doubled', 'altered', 'foreign', 'unreadable'] as const;
+export const audit = named(
+  'Audit',
+  z.strictObject({
+    id: z.string(),
+    site: siteName,
+    status: z.enum(['running', 'done', 'failed']),
+    startedAt: time,
+    endedAt: maybe(time),
+    problem: maybe(z.string()),
+    compared: whole,
+    counts: z.record(z.enum(auditKinds), whole),
+    repaired: whole,
+    findings: z.array(
+      z.strictObject({
+        kind: z.enum(auditKinds),
+        site: siteName,
+        stream: streamName,
+        shardId: maybe(z.string()),
+        sequence: maybe(z.string()),
+        first: maybe(z.strictObject(place)),
+        transactionId: maybe(z.string()),
+        key: maybe(z.string()),
+        at: maybe(z.string()),
+        what: z.string(),
+        outcome: z.string(),
+      }),
+    ),
+  }),
+);
+export const auditStarted = named('AuditStarted', z.strictObject({ id: z.string() }));
 export const reconciliationStarted = named('ReconciliationStarted', z.strictObject({ id: z.string() }));
 
 export const predictions = named(

@@ -54,6 +54,8 @@ export function checkedService(service: Service): Service {
     moveHome: async (move) => service.moveHome(request(schemas.moveHomeBody, move)),
     reconcile: async (reconcile) => service.reconcile(request(schemas.reconcileBody, reconcile)),
     getReconciliation: async (of) => service.getReconciliation(parse(reconciliationId, of, 'reconciliation id')),
+    audit: async (audit) => service.audit(request(schemas.auditBody, audit)),
+    getAudit: async (of) => service.getAudit(parse(reconciliationId, of, 'audit id')),
     listIncidents: async (page) => service.listIncidents(request(paging, page)),
     listConflicts: async (list) => service.listConflicts(request(listingConflicts, list)),
     getConflict: async (of) => service.getConflict(parse(schemas.conflictId, of, 'conflict id')),

@@ -145,6 +145,10 @@ export const resolveBody = named(
     z.strictObject({ events: eventsIn.describe('These are committed in the place of both') }),
   ]),
 );
+export const auditBody = named(
+  'AuditRequest',
+  z.strictObject({ site: siteName, streams: maybe(streamNames), repair: maybe(z.boolean()) }),
+);
 export const reconcileBody = named('ReconcileRequest', z.strictObject({ site: siteName, streams: maybe(streamNames) }));
 
 export const fault = named(

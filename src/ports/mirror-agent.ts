@@ -76,7 +76,7 @@ export interface MirrorAgent {
   }): Promise<{ readonly open: readonly OpenTransaction[]; readonly next?: string }>;
 
   /** The decided log between two timestamps, a line an entry, in their order. */
-  lines(request: { readonly from: Timestamp; readonly to: Timestamp; readonly limit: number }): Promise<LinePage>;
+  lines(request: LinesRequest): Promise<LinePage>;
 
   /** Digests over ranges of the log and of the streams here. */
   digests(request: DigestRequest): Promise<DigestAnswer>;
@@ -193,8 +193,18 @@ export interface LogLine {
   readonly id: string;
   readonly status: 'open' | 'committed' | 'aborted';
   readonly at?: Timestamp;
-  /** SHA-256 over what was decided: equal lines are equal entries. */
+  /** Of what was decided, 32 hexadecimal digits: equal lines are equal entries. */
   readonly sum?: string;
+}
+
+export interface LinesRequest {
+  /** Exclusive. */
+  readonly from: Timestamp;
+  /** Inclusive. */
+  readonly to: Timestamp;
+  readonly limit: number;
+  /** Only those of these, of 2^bits buckets. */
+  readonly buckets?: { readonly bits: number; readonly which: readonly number[] };
 }
 
 export interface LinePage {
@@ -220,15 +230,25 @@ export interface Range {
   readonly hashTo: string;
 }
 
+/** The decided log in a time range, in buckets by the ids of its entries. */
+export interface LogBuckets {
+  /** Exclusive. */
+  readonly from: Timestamp;
+  /** Inclusive. */
+  readonly to: Timestamp;
+  /** How many entries the other side has in it. */
+  readonly theirs: number;
+}
+
 export interface DigestRequest {
-  /** Windows of the whole log, borders ascending: digests of (0,1], (1,2], … */
-  readonly logWindows?: readonly Timestamp[];
+  readonly log?: LogBuckets;
   /** Ranges of which both the log's and the stream's digest are asked. */
   readonly ranges?: readonly Range[];
 }
 
 export interface DigestAnswer {
-  readonly logWindows: readonly string[];
+  /** The encoded `Buckets`. */
+  readonly log?: string;
   readonly ranges: readonly { readonly log: string; readonly stream: string }[];
 }
 

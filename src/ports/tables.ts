@@ -16,6 +16,14 @@ export interface RangeQuery {
   readonly limit?: number;
 }
 
+export interface ScanRange {
+  readonly prefix: string;
+  /** Continue behind this. */
+  readonly after?: string;
+  /** Only these of each item; all, where they are not named. */
+  readonly attributes?: readonly string[];
+}
+
 export interface RowPage {
   readonly rows: readonly Row[];
   /** Give this as `after` to go on; absent at the end. */
@@ -60,7 +68,7 @@ export interface Tables {
    * A consistent walk over every item of the partitions whose `pk` starts with `prefix`, in no order that means anything.
    * What is written while it goes on may be met or not. Reads everything: for rare work that must miss nothing.
    */
-  scan(range: { readonly prefix: string; readonly after?: string }): Promise<RowPage>;
+  scan(range: ScanRange): Promise<RowPage>;
 
   /** The same over the secondary index: `pk` and the bounds are those of `indexPk` and `indexSk`. May lag on AWS. */
   queryIndex(range: RangeQuery): Promise<RowPage>;

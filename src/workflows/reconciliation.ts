@@ -8,8 +8,10 @@ export const RECONCILIATION: Workflow = checked({
   name: 'reconciliation',
   comment: 'Compares a site with the others, copies what it lacks, keeps a proof',
   timeoutSeconds: 6 * 3600,
-  startAt: 'Returning?',
+  startAt: 'Auditing?',
   states: {
+    'Auditing?': { kind: 'choice', on: 'auditing', yes: 'Audit', no: 'Returning?' },
+    Audit: { kind: 'task', step: 'audit', timeoutSeconds: 900, retry: PASSING, otherwise: 'Give up' },
     'Returning?': { kind: 'choice', on: 'returning', yes: 'Fence', no: 'Plan' },
     Fence: {
       kind: 'task',
@@ -38,12 +40,10 @@ export const RECONCILIATION: Workflow = checked({
       next: 'Compare',
     },
     Compare: {
-      kind: 'each',
-      over: 'plan.windows',
-      concurrency: 4,
+      kind: 'task',
       step: 'compareWindows',
       into: 'before',
-      timeoutSeconds: 300,
+      timeoutSeconds: 900,
       retry: PASSING,
       otherwise: 'Give up',
       next: 'Copy',

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { runCli } from '../../cli/program.js';
 import type { Io } from '../../cli/ui/terminal.js';
+import { sealOf } from '../../src/core/proof.js';
 import { createApp } from '../../src/http/app.js';
 import { type RunningServer, serve } from '../../src/http/server.js';
 import { CONFLICT, FakeDeployment, INCIDENT } from './fake-service.js';
@@ -57,7 +58,7 @@ describe('help and usage', () => {
   const COMMANDS = [
     ...['serve', 'tour', 'streams list', 'streams show', 'streams create', 'append', 'tail', 'tx show', 'tx list'],
     ...['tx abort', 'route', 'switchover', 'move-home', 'reconcile', 'verify', 'incidents', 'conflicts list'],
-    ...['conflicts show', 'conflicts resolve'],
+    ...['conflicts show', 'conflicts resolve', 'audit'],
     ...['predict train', 'predict evaluate', 'predict explain', 'predict stats'],
   ];
 
@@ -372,6 +373,22 @@ describe('reconcile and verify', () => {
     const { code, stdout } = await run(['verify', file]);
     expect(code).toBe(1);
     expect(stdout).toContain('✗ the proof does not hold: 1 window not as proven');
+  });
+
+  test('verify refuses a proof that was changed, with its seal or without', async () => {
+    deployment.requests.push(['getReconciliation', undefined]);
+    const proof = { ...deployment.proof(), copied: 0 };
+    const file = join(folder, 'proof.json');
+    const refused = async (content: unknown): Promise<string> => {
+      writeFileSync(file, JSON.stringify(content));
+      const { code, stderr } = await run(['verify', file]);
+      expect(code).toBe(1);
+      return stderr;
+    };
+    expect(await refused(proof)).toContain('does not have the seal of what it says');
+    // Sealed anew: the deployment knows better.
+    const sealed = { ...proof, seal: sealOf(proof) };
+    expect(await refused({ id: 'rec-00001', proof: sealed })).toContain('is not the proof that rec-00001 gave');
   });
 
   test.each([

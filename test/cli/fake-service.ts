@@ -14,6 +14,7 @@ import { isLockstepError, LockstepError } from '../../src/core/errors.js';
 import { outLine, rangeDigest } from '../../src/core/compare.js';
 import { WHOLE_RANGE } from '../../src/core/hash-range.js';
 import { problemOf } from '../../src/core/problem.js';
+import { sealOf } from '../../src/core/proof.js';
 
 const NOW = '2026-11-23T18:00:00.000Z';
 const FIRST = '00000001.0000000000000000';
@@ -230,12 +231,13 @@ export class FakeDeployment {
       const digests = Object.fromEntries(
         ['east', 'west'].map((site) => {
           const lines = (this.events[site]![stream] ?? []).map((event) => outLine([event]).line);
-          return [site, { log: 'l', stream: rangeDigest(lines) }];
+          return [site, { log: rangeDigest(lines), stream: rangeDigest(lines) }];
         }),
       );
       const to = `00000001.${'9'.repeat(16)}`;
       return { stream, from: FIRST, to, hashRange: WHOLE_RANGE, before: digests, after: digests };
     });
-    return { sites: ['east', 'west'], windows, copied: 2, overruled: ['t-9'], conflicts: [], gaps: [] };
+    const proof = { sites: ['east', 'west'], windows, copied: 2, overruled: ['t-9'], conflicts: [], gaps: [] };
+    return { ...proof, seal: sealOf(proof) };
   }
 }

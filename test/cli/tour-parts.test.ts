@@ -205,6 +205,7 @@ describe('the report', () => {
     overruled: [],
     conflicts: [],
     gaps: [],
+    seal: '',
     ...more,
   });
 

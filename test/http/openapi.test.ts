@@ -25,6 +25,8 @@ const CONTRACT = `
   POST /route/home
   POST /reconciliations
   GET /reconciliations/{id}
+  POST /audits
+  GET /audits/{id}
   GET /incidents
   GET /conflicts
   GET /conflicts/{id}

@@ -76,6 +76,12 @@ const CASES: Record<string, { ask: [string, string, unknown?]; call: unknown[]; 
     status: 202,
   },
   getReconciliation: { ask: ['GET', '/reconciliations/r1'], call: ['r1'], status: 200 },
+  audit: {
+    ask: ['POST', '/audits', { site: 'east', repair: true }],
+    call: [{ site: 'east', repair: true }],
+    status: 202,
+  },
+  getAudit: { ask: ['GET', '/audits/a1'], call: ['a1'], status: 200 },
   listIncidents: { ask: ['GET', '/incidents?limit=5'], call: [{ limit: 5 }], status: 200 },
   listConflicts: {
     ask: ['GET', '/conflicts?status=open&cursor=x'],

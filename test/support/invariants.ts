@@ -1,9 +1,8 @@
 import type { StreamDefinition } from '../../src/app/registry.js';
 import { type PartLine, entryLines, outLine } from '../../src/core/compare.js';
 import type { DecidedEntry } from '../../src/core/entry.js';
-import { isDecided, partsOf } from '../../src/core/entry.js';
+import { isDecided, partsOf, sumOf } from '../../src/core/entry.js';
 import type { VersionItem } from '../../src/core/items.js';
-import { sumOf } from '../../src/core/plan.js';
 import type { Route } from '../../src/core/route.js';
 import { type Standing, type StandingPart, kept } from './standing.js';
 

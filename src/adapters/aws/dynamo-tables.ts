@@ -7,6 +7,7 @@ import {
   PutItemCommand,
   QueryCommand,
   ScanCommand,
+  type ScanCommandInput,
   TransactWriteItemsCommand,
   type TransactWriteItem,
   type WriteRequest,
@@ -20,6 +21,7 @@ import {
   type RangeQuery,
   type Row,
   type RowPage,
+  type ScanRange,
   type Tables,
   type Write,
 } from '../../ports/tables.js';
@@ -309,7 +311,7 @@ export class DynamoTables implements Tables {
     });
   }
 
-  async scan({ prefix, after }: { readonly prefix: string; readonly after?: string }): Promise<RowPage> {
+  async scan({ prefix, after, attributes }: ScanRange): Promise<RowPage> {
     const { Items = [], LastEvaluatedKey } = await this.#repeated(() =>
       this.#client.send(
         new ScanCommand({
@@ -321,6 +323,7 @@ export class DynamoTables implements Tables {
                 FilterExpression: 'begins_with(pk, :prefix)',
                 ExpressionAttributeValues: { ':prefix': { S: prefix } },
               }),
+          ...projectionOf(attributes),
           ExclusiveStartKey: after === undefined ? undefined : keyAt(after),
         }),
       ),
@@ -351,6 +354,16 @@ export class DynamoTables implements Tables {
 }
 
 const nameOf = ({ pk, sk }: Key): string => `${pk}\u{10FFFF}${sk}`;
+
+/** Names of attributes may be words of the query language: each gets another one. */
+function projectionOf(attributes: readonly string[] | undefined): Partial<ScanCommandInput> {
+  if (attributes === undefined) return {};
+  const names = ['pk', 'sk', ...attributes];
+  return {
+    ProjectionExpression: names.map((_, index) => `#a${index}`).join(),
+    ExpressionAttributeNames: Object.fromEntries(names.map((name, index) => [`#a${index}`, name])),
+  };
+}
 
 function endedAt(rows: readonly Row[]): RowPage {
   const last = rows.at(-1);

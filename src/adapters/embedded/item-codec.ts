@@ -64,6 +64,18 @@ export function decodeItem(bytes: Buffer): Item {
   return item;
 }
 
+/** Only these attributes, those of them that are there. */
+export function decodeSome(bytes: Buffer, names: readonly string[]): Item {
+  const item: Record<string, Scalar> = {};
+  for (let at = 1; at < bytes.length;) {
+    const tagAt = at + 1 + byteAt(bytes, at);
+    const name = nameAt(bytes, at);
+    if (names.includes(name)) item[name] = valueAt(bytes, tagAt);
+    at = valueEnd(bytes, tagAt);
+  }
+  return item;
+}
+
 /** One attribute of an encoded item, without decoding the others. */
 export function readAttribute(bytes: Buffer, name: string): Scalar | undefined {
   for (let at = 1; at < bytes.length;) {
@@ -232,6 +244,9 @@ function isNamed(bytes: Buffer, at: number, name: string): boolean {
   return true;
 }
 
+/** A test's sandbox looks a global name up slowly, and this is the innermost loop. */
+const imul = Math.imul;
+
 /** Attribute names are few and come again and again: a string for each is made once. */
 const KNOWN_NAMES = 512;
 const known: (string | undefined)[] = new Array<string | undefined>(KNOWN_NAMES).fill(undefined);
@@ -239,7 +254,7 @@ const known: (string | undefined)[] = new Array<string | undefined>(KNOWN_NAMES)
 function nameAt(bytes: Buffer, at: number): string {
   const length = byteAt(bytes, at);
   let hash = length;
-  for (let i = at + 1; i <= at + length; i += 1) hash = Math.imul(hash, 31) + byteAt(bytes, i);
+  for (let i = at + 1; i <= at + length; i += 1) hash = imul(hash, 31) + byteAt(bytes, i);
   const slot = (hash >>> 0) % KNOWN_NAMES;
   const candidate = known[slot];
   // An ASCII name has as many characters as bytes; others are decoded each time.

@@ -6,12 +6,13 @@ import {
   type RangeQuery,
   type Row,
   type RowPage,
+  type ScanRange,
   type Tables,
   type Write,
   WriteConflict,
 } from '../../ports/tables.js';
 import { holds } from './conditions.js';
-import { decodeItem, encodeItem } from './item-codec.js';
+import { decodeItem, decodeSome, encodeItem } from './item-codec.js';
 import { MAX_KEY_BYTES, type OrderedStore } from './ordered-store.js';
 import { TableKeys, fromPrimaryBytes, primaryBytes } from './table-keys.js';
 
@@ -113,7 +114,7 @@ export class EmbeddedTables implements Tables {
     return { rows, ...(next === undefined ? {} : { next }) };
   }
 
-  async scan({ prefix, after }: { readonly prefix: string; readonly after?: string }): Promise<RowPage> {
+  async scan({ prefix, after, attributes }: ScanRange): Promise<RowPage> {
     const rows: Row[] = [];
     let bytes = 0;
     let last = '';
@@ -123,7 +124,7 @@ export class EmbeddedTables implements Tables {
         next = last;
         return false;
       }
-      rows.push({ key: this.#keys.keyOf(key), item: decodeItem(value) });
+      rows.push({ key: this.#keys.keyOf(key), item: attributes ? decodeSome(value, attributes) : decodeItem(value) });
       bytes += value.length;
       last = key;
       return true;

@@ -1,6 +1,6 @@
 import type { DecidedEntry } from '../../../src/core/entry.js';
 import { entryKey, markKey } from '../../../src/core/items.js';
-import { sumOf } from '../../../src/core/plan.js';
+import { sumOf } from '../../../src/core/entry.js';
 import type { RouteChange } from '../../../src/core/route.js';
 import type { Write } from '../../../src/core/table.js';
 import { timestamp } from '../../../src/core/timestamp.js';
