@@ -84,7 +84,7 @@ export function countingPeers(): { readonly wrap: PortWraps['peers']; readonly m
     new Proxy(agent, {
       get: (target, method: keyof MirrorAgent) => async (request: never) => {
         count(method, request);
-        const answer: unknown = await (target[method])(request);
+        const answer: unknown = await target[method](request);
         count(method, answer);
         return answer;
       },
