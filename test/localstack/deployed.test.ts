@@ -28,6 +28,8 @@ const clientOf = (site: string) => ({
   requestHandler: new NodeHttpHandler(),
 });
 
+const TOUR_MS = 540_000;
+
 let proxy: Proxy;
 let stacks: Stacks;
 const endpoints = (): readonly string[] => SITES.map(({ name }) => stacks.endpoints[name] ?? '');
@@ -230,17 +232,18 @@ describe('two sites, deployed', () => {
     const { status, proof } = await enteringAt('west').getReconciliation(id ?? '');
     expect(status).toBe('done');
     expect(proof?.copied).toBeGreaterThan(0);
-    for (const { stream, after } of proof?.windows ?? []) {
+    const differing = (proof?.windows ?? []).filter(({ after }) => {
       const [east, west] = [after['east'], after['west']];
-      expect({ stream, log: east?.log, on: east?.stream }).toEqual({ stream, log: west?.log, on: west?.stream });
-    }
+      return east?.log !== west?.log || east?.stream !== west?.stream;
+    });
+    expect(differing).toEqual([]);
     await expectAllAt('east', load.aborted);
     await expectAllAt('west', load.aborted);
   });
 
   test('the tour: nothing lost, doubled or torn', async () => {
     const args = endpoints().flatMap((endpoint) => ['--endpoint', endpoint]);
-    const report = await tour([...args, '--cases', '200', '--clients', '8', '--once', '--json']);
+    const report = await tour([...args, '--cases', '200', '--clients', '4', '--once', '--json']);
     expect(report).toMatchObject({
       transactions: { committed: 200, aborted: 0 },
       events: { lost: 0, duplicated: 0, torn: 0 },
@@ -274,9 +277,12 @@ async function tour(args: readonly string[]): Promise<unknown> {
   const told: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => said.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => told.push(chunk));
+  const tooLong = setTimeout(() => child.kill(), TOUR_MS);
   await new Promise((resolve) => child.once('close', resolve));
+  clearTimeout(tooLong);
   const last = Buffer.concat(said).toString().trimEnd().split('\n').at(-1) ?? '';
-  if (!last.startsWith('{')) throw new Error(`the tour said nothing: ${Buffer.concat(told).toString()}`);
+  if (!last.startsWith('{'))
+    throw new Error(`the tour did not end well:\n${Buffer.concat([...said, ...told]).toString()}`);
   return JSON.parse(last) as unknown;
 }
 

@@ -65,6 +65,20 @@ describe('streams', () => {
     await expectRest(world, { committed: ['T1', 'T2', 'T3', 'T4'] });
   });
 
+  it('anew: a reader that meets a deleted stream has it read elsewhere', async () => {
+    const world = await openWorld();
+    await world.commit('east', 'T1');
+    await world.settle();
+    const { physicalName } = world.node('east').site.registry.localReplica('orders') ?? { physicalName: '' };
+    await world.run(world.node('east').site.streams.remove(physicalName));
+    const page = await world.run(world.node('east').service.readEvents({ stream: 'orders' }));
+    expect(page.events.map(({ transactionid }) => transactionid)).toEqual(['T1']);
+    expect((await world.route()).active['orders']).toBe('west');
+    // Who asks for that very replica is told to come back.
+    const there = world.outcome(world.node('east').service.readEvents({ stream: 'orders', site: 'east' }));
+    expect(await world.run(there)).toBe('Unavailable');
+  });
+
   it('closed: it never passes a backlog', async () => {
     const world = await openWorld();
     down(world, 'west');

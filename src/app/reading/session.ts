@@ -1,6 +1,7 @@
 import { type Checkpoint, owedFromMs } from '../../core/checkpoint.js';
 import { LockstepError } from '../../core/errors.js';
 import { Reader } from '../../core/reader.js';
+import { PortUnavailable } from '../../ports/failures.js';
 import { type Timestamp, clockAt, clockOf, latest, termOf, timestamp, toIso } from '../../core/timestamp.js';
 import type { Position, RecordPage } from '../../ports/streams.js';
 import type { ReadSite, StreamClosed } from './read-site.js';
@@ -176,7 +177,8 @@ export class ReadSession {
     const name = this.#site.physicalName(stream);
     const description = await this.#site.streams.describe(name);
     if (description === undefined) {
-      throw new LockstepError('UnknownStream', `there is no stream ${stream} at this site`);
+      // Somebody has deleted it: it is made anew, under a name that this process may not know yet.
+      throw new PortUnavailable(`the stream of ${stream} that was read here is gone`);
     }
     const { position, readUpToMs } = this.#starts.get(stream) as Start;
     const cursors = this.#cursors.get(stream) as Map<string, ShardCursor>;
