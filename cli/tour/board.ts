@@ -13,6 +13,8 @@ export interface BoardOptions {
   readonly totals: TourState['totals'];
   /** Looks at the sites; may fail while they do. */
   look(): Promise<readonly SiteState[]>;
+  /** How long writes would have waited, had nothing been foreseen; may fail too. */
+  waitSaved(): Promise<number>;
   failedRequests(): number;
 }
 
@@ -26,6 +28,8 @@ export class Board {
   private committedCases = 0;
   private committedEvents = 0;
   private abortedCases = 0;
+  private writes = { all: 0, foreseen: 0 };
+  private waitSavedMs = 0;
   private sites: readonly SiteState[] = [];
   private followers: Followers | undefined;
 
@@ -72,6 +76,10 @@ export class Board {
     this.committedEvents += events.length;
   }
 
+  written(isForeseen: boolean): void {
+    this.writes = { all: this.writes.all + 1, foreseen: this.writes.foreseen + (isForeseen ? 1 : 0) };
+  }
+
   caseAborted(logCase: LogCase, why: string): void {
     this.abortedCases += 1;
     this.happened(`case ${logCase.id} was not committed: ${why}`, 'broken');
@@ -86,6 +94,8 @@ export class Board {
       delivered: this.followers?.events ?? 0,
       wholeTransactions: this.followers?.wholeTransactions ?? 0,
       failedRequests: this.options.failedRequests(),
+      writes: this.writes,
+      waitSavedMs: this.waitSavedMs,
       sites: this.sites,
       elapsedMs: this.elapsedMs,
       writingMs: this.lastCommitMs,
@@ -95,6 +105,7 @@ export class Board {
   private async look(): Promise<void> {
     // While a site is going down nobody may answer; the picture then stays as it was.
     this.sites = await this.options.look().catch(() => this.sites);
+    this.waitSavedMs = await this.options.waitSaved().catch(() => this.waitSavedMs);
   }
 
   private async again(periodMs: number, work: () => void | Promise<void>): Promise<void> {

@@ -18,7 +18,7 @@ export interface LogEvent {
   readonly activity: string;
   /** RFC 3339. */
   readonly time: string;
-  /** All columns, by name. */
+  /** All columns but that of the time, by name. */
   readonly row: Readonly<Record<string, string>>;
 }
 
@@ -152,7 +152,8 @@ class EventLogReader {
       found = { id, events: [], bytes: 0 };
       this.cases.set(id, found);
     }
-    found.events.push({ line, activity, time, row });
+    const { [columns.timestamp]: _time, ...payload } = row;
+    found.events.push({ line, activity, time, row: payload });
     found.bytes += bytes;
     return undefined;
   }

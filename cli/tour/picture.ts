@@ -21,6 +21,7 @@ export function renderTour(state: TourState, style: Style): string[] {
     `  cases    ${bar} ${padStart(`${Math.floor(fraction * 100)} %`, 5)}  ${style.bold(rateOf(state))}`,
     `           ${count(committed.cases)} of ${count(totals.cases)} committed, each one transaction`,
     `  readers  ${counted(delivered, 'event')} and ${counted(wholeTransactions, 'whole transaction')} delivered`,
+    `  foresaw  ${renderForeseen(state)}`,
     ...state.sites.map((site) => `  ${padEnd(style.bold(site.name), 7)}  ${renderSite(site, style)}`),
     `  ${style.dim(PHASES[state.phase])}`,
   ];
@@ -35,6 +36,11 @@ const PHASES: Readonly<Record<TourState['phase'], string>> = {
 
 function rateOf({ committed, writingMs }: TourState): string {
   return writingMs < 500 ? '' : `${count((committed.cases * 1_000) / writingMs)}/s`;
+}
+
+function renderForeseen({ writes, waitSavedMs }: TourState): string {
+  const share = writes.all === 0 ? 0 : Math.floor((writes.foreseen / writes.all) * 100);
+  return `${share} % of the writes, at the mirror; ${duration(waitSavedMs)} of waiting saved`;
 }
 
 function renderSite({ role, active, behind }: SiteState, style: Style): string {
@@ -83,6 +89,7 @@ export function renderReport(report: TourReport, verdict: Verdict, style: Style,
         '',
         `${zero(events.lost)} lost, ${zero(events.duplicated)} duplicated, ${zero(events.torn)} torn or out of order`,
       ],
+      ['  predictions', renderPredictions(report.predictions)],
       ['  reconciliation', renderReconciliation(reconciliation, style)],
       ['  duration', duration(report.durationMs)],
     ],
@@ -95,6 +102,10 @@ export function renderReport(report: TourReport, verdict: Verdict, style: Style,
 function renderTimes({ detectedMs, firstCommitMs }: OutageTimes): [string, string] {
   const said = (ms: number | null): string => (ms === null ? 'not seen' : duration(ms));
   return [said(detectedMs), said(firstCommitMs)];
+}
+
+function renderPredictions({ written, confirmed, wrong, waitSavedMs }: TourReport['predictions']): string {
+  return `${count(written)} written, ${count(confirmed)} confirmed, ${count(wrong)} wrong, ${duration(waitSavedMs)} saved`;
 }
 
 function renderReconciliation(done: TourReport['reconciliation'], style: Style): string {

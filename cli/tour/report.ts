@@ -2,6 +2,7 @@ import type { Proof } from '../../src/core/api.js';
 import { hasEqualDigests } from '../service.js';
 import type { Verdict } from './checker.js';
 import type { OutageTimes } from './outage.js';
+import type { PredictionsReport } from './predictions.js';
 
 /** What one reconciliation, or several together, did. */
 export interface ReconciliationReport {
@@ -27,6 +28,7 @@ export interface TourReport {
   readonly takeover: OutageTimes;
   /** Requests of the tour's clients that failed and were sent again. */
   readonly failedRequests: number;
+  readonly predictions: PredictionsReport;
   readonly reconciliation: ReconciliationReport;
   readonly durationMs: number;
 }

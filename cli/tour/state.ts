@@ -12,6 +12,9 @@ export interface TourState {
   readonly delivered: number;
   readonly wholeTransactions: number;
   readonly failedRequests: number;
+  /** Writes so far, and those of them that a mirror had foreseen. */
+  readonly writes: { readonly all: number; readonly foreseen: number };
+  readonly waitSavedMs: number;
   readonly sites: readonly SiteState[];
   /** Since the tour began. */
   readonly elapsedMs: number;

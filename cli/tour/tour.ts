@@ -8,6 +8,7 @@ import type { EventLog } from './event-log.js';
 import { Followers } from './followers.js';
 import { incidentsSince } from './incidents.js';
 import { Pace, planStages } from './pace.js';
+import { predictionsSince } from './predictions.js';
 import { eventsOfVerdict, summariseProofs, type TourReport } from './report.js';
 import { allInSync, collectProofs, ensureStreams, readSite, reconciliationsIn, siteStates } from './settle.js';
 import type { TourView } from './state.js';
@@ -47,11 +48,13 @@ export async function runTour(options: TourOptions): Promise<TourResult> {
   const startedAt = Date.now();
   await prepare(deployment, signal);
   const incidents = await incidentsSince(deployment.client);
+  const predictions = await predictionsSince(deployment.client);
   const checker = new Checker(run, (await options.readLog()).cases, deployment.prefix);
   const board = new Board({
     view,
     totals: { cases: log.cases.length, events: log.eventCount },
     look: () => siteStates(deployment.client, deployment.streams),
+    waitSaved: async () => (await predictions()).waitSavedMs,
     failedRequests: () => deployment.failedRequests(),
   });
   const followers = new Followers(deployment.client, checker, deployment.streams);
@@ -77,6 +80,7 @@ export async function runTour(options: TourOptions): Promise<TourResult> {
       events: eventsOfVerdict(verdict),
       ...outages,
       failedRequests: deployment.failedRequests(),
+      predictions: await predictions(),
       reconciliation: { ...summary, digestsEqual: summary.digestsEqual && problem === undefined },
       durationMs: Date.now() - startedAt,
     };
@@ -117,6 +121,7 @@ async function sendLog(options: TourOptions, run: string, board: Board): Promise
     clients,
     pace,
     signal,
+    onWritten: (isForeseen) => board.written(isForeseen),
     onCommitted: (logCase) => {
       director.committed();
       board.caseCommitted(logCase);

@@ -18,6 +18,7 @@ export interface Writing {
   readonly clients: number;
   readonly pace: Pace;
   readonly signal: AbortSignal;
+  onWritten(isForeseen: boolean): void;
   onCommitted(logCase: LogCase): void;
   onAborted(logCase: LogCase, why: string): void;
 }
@@ -47,7 +48,10 @@ async function writeCase({ client, run, cases, prefix, pace, ...writing }: Writi
   try {
     await client.run(
       async (tx) => {
-        for (const event of events) await tx.write(event);
+        for (const event of events) {
+          const { foreseen } = await tx.write(event);
+          writing.onWritten(foreseen.length > 0);
+        }
       },
       { id: transactionIdOf(run, index), streams, deadlineMs: DEADLINE_MS },
     );

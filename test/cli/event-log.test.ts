@@ -32,7 +32,7 @@ describe('reading an event log', () => {
       line: 4,
       activity: 'a',
       time: '2012-04-03T00:00:00.000Z',
-      row: { CaseID: '2', ActivityID: 'a', CompleteTimestamp: '2012-04-03 00:00:00' },
+      row: { CaseID: '2', ActivityID: 'a' },
     });
     expect(log.broken).toEqual({ count: 0, rows: [] });
   });
@@ -55,14 +55,14 @@ describe('reading an event log', () => {
     const log = await read(`who,what,what,when,case\n1,a,b,${T},9\n`, { columns });
     expect(activities(log)).toEqual({ 1: 'b' });
     expect(log.columns).toEqual({ case: 'who', activity: 'what_2', timestamp: 'when' });
-    expect(log.cases[0]!.events[0]!.row).toEqual({ who: '1', what: 'a', what_2: 'b', when: T, case: '9' });
+    expect(log.cases[0]!.events[0]!.row).toEqual({ who: '1', what: 'a', what_2: 'b', case: '9' });
   });
 
   test('keeps line breaks, quotes and odd column names in the payload', async () => {
     const log = await read(`case,activity,time,note,__proto__\r\n1,a,${T},"two\r\n""lines""",x\r\n2,b,${T},,\r\n`);
     const [first, second] = log.cases;
     expect(JSON.parse(JSON.stringify(first!.events[0]!.row))).toEqual(
-      JSON.parse(`{"case":"1","activity":"a","time":"${T}","note":"two\\r\\n\\"lines\\"","__proto__":"x"}`),
+      JSON.parse(`{"case":"1","activity":"a","note":"two\\r\\n\\"lines\\"","__proto__":"x"}`),
     );
     expect(second!.events[0]!.line).toBe(4);
   });

@@ -4,9 +4,10 @@ import { LocalFaults, RequestedChanges } from '../../cli/tour/disruptions.js';
 import { caseIndexOf, transactionIdOf } from '../../cli/tour/mapping.js';
 import { incidentsSince } from '../../cli/tour/incidents.js';
 import { NOT_MEASURED, Outage } from '../../cli/tour/outage.js';
+import { predictionsSince } from '../../cli/tour/predictions.js';
 import { Pace, planStages } from '../../cli/tour/pace.js';
 import { isFaultless, summariseProofs, type TourReport } from '../../cli/tour/report.js';
-import type { Incident, IncidentKind, LocalControls, Proof } from '../../src/core/api.js';
+import type { Incident, IncidentKind, LocalControls, PredictionsAnswer, Proof } from '../../src/core/api.js';
 import { LockstepError } from '../../src/core/errors.js';
 import { createApp } from '../../src/http/app.js';
 import { serve } from '../../src/http/server.js';
@@ -230,6 +231,7 @@ describe('the report', () => {
     switchover: NOT_MEASURED,
     takeover: NOT_MEASURED,
     failedRequests: 3,
+    predictions: { written: 3, confirmed: 2, wrong: 1, waitSavedMs: 40 },
     reconciliation: { copied: 1, overruled: 1, conflicts: 0, digestsEqual: true },
     durationMs: 1,
   };
@@ -242,4 +244,18 @@ describe('the report', () => {
     expect(isFaultless({ ...good, transactions: { committed: 4, aborted: 1 } })).toBe(false);
     expect(isFaultless({ ...good, reconciliation: { ...good.reconciliation, digestsEqual: false } })).toBe(false);
   });
+});
+
+test('predictions are counted from the beginning of the tour, and never below it', async () => {
+  const answer = (confirmed: number): PredictionsAnswer => ({
+    model: { name: 'predictor', version: '1', metrics: {} },
+    counts: { written: confirmed + 1, confirmed, wrong: 1, expired: 0 },
+    bytes: { written: 100, wasted: 10 },
+    waitSavedMs: confirmed * 20,
+  });
+  const answers = [answer(5), answer(12), answer(3)];
+  const since = await predictionsSince({ getPredictions: () => Promise.resolve(answers.shift() ?? answer(0)) });
+  expect(await since()).toEqual({ written: 7, confirmed: 7, wrong: 0, waitSavedMs: 140 });
+  // A site that is down just now has not counted less.
+  expect(await since()).toEqual({ written: 0, confirmed: 0, wrong: 0, waitSavedMs: 0 });
 });

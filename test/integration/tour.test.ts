@@ -53,6 +53,10 @@ test('the tour: switchover and takeover on the way, and every event of every cas
       switchover: { detectedMs: expect.any(Number), firstCommitMs: expect.any(Number) },
       takeover: { detectedMs: expect.any(Number), firstCommitMs: expect.any(Number) },
       failedRequests: expect.any(Number),
+      predictions: {
+        ...{ written: expect.any(Number), confirmed: expect.any(Number) },
+        ...{ wrong: expect.any(Number), waitSavedMs: expect.any(Number) },
+      },
       reconciliation: { copied: expect.any(Number), overruled: expect.any(Number), conflicts: 0, digestsEqual: true },
       durationMs: expect.any(Number),
     });

@@ -17,7 +17,7 @@ export type Payload = (typeof PAYLOADS)[number];
 export interface ReplayOptions {
   readonly cases: readonly LogCase[];
   readonly payload: Payload;
-  /** Columns that hold the time, left out of the payload unless it is `all`. */
+  /** The column that holds the time. */
   readonly timeColumn: string;
   readonly roundTripMs: number;
   /** Cases under way at the same time, and the time between two writes of one on average, milliseconds. */
@@ -180,8 +180,8 @@ class Story {
 }
 
 function eventOf(key: string, { activity, time, row }: LogEvent, { payload, timeColumn }: ReplayOptions): EventIn {
-  const { [timeColumn]: _time, ...columns } = row;
-  const data: Readonly<Record<Payload, Json>> = { activity: { case: key, activity }, columns, all: row };
+  const all = { ...row, [timeColumn]: time };
+  const data: Readonly<Record<Payload, Json>> = { activity: { case: key, activity }, columns: row, all };
   return { stream: STREAM, key, type: activity, data: data[payload], ...(payload === 'activity' ? {} : { time }) };
 }
 
