@@ -301,7 +301,7 @@ class Simulation {
       ...(await violationsAtRest(this.#cluster, this.#standingTold(lost))),
       ...unlikeTold(this.#history.told.values(), sites, lost),
       ...(await silentlyLost(this.#cluster, lost)),
-      ...(this.#cluster.predictor ? leftForeseen(sites) : []),
+      ...(this.#cluster.predictor ? leftForeseen(sites, this.#cluster.plan.spared.includes('clients')) : []),
       ...this.#readers.flatMap((reader) => misread(reader, reading)),
       // What an unclean takeover lost is not in the lists, though it was read and acknowledged.
       ...(lost.wasUnclean ? [] : checkListAppend(this.listAppends).map(({ kind, text }) => `${kind}: ${text}`)),
