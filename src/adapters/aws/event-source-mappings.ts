@@ -66,7 +66,10 @@ export function eventSourceMappings(options: EventSourceMappingsOptions): Consum
         const known = streams[stream];
         const wanted = known?.isActiveHere === true && (known.physicalName ?? physicalName) === physicalName;
         if (reads === wanted) continue;
-        await repeated(() => client.send(new UpdateEventSourceMappingCommand({ UUID: id, Enabled: wanted })));
+        await repeated(() => client.send(new UpdateEventSourceMappingCommand({ UUID: id, Enabled: wanted }))).catch(
+          // Its stream is gone: it reads nothing, and must not keep the others from following.
+          unlessNamed('InvalidParameterValueException'),
+        );
       }
       for (const mapping of mappings) {
         const { physicalName, isActiveHere } = streams[mapping.stream] ?? { isActiveHere: false };

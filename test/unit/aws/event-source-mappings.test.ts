@@ -138,6 +138,19 @@ describe('consumers as event source mappings', () => {
     expect(await caught(stuck.consumers.follow(HERE))).toBeInstanceOf(PortThrottled);
   });
 
+  it('of a stream that is gone keep no other from following', async () => {
+    const { consumers, updates } = consumersOn((sent, count) =>
+      sent.input['UUID'] === 'gone'
+        ? refused('InvalidParameterValueException')
+        : listing(mapping('gone', 'Enabled', 'payments'), mapping('on', 'Disabled'))(sent, count),
+    );
+    await consumers.follow(HERE);
+    expect(updates()).toEqual([
+      ['gone', false],
+      ['on', true],
+    ]);
+  });
+
   it('that nobody can tell about are for later', async () => {
     expect(await caught(consumersOn(() => noAnswer()).consumers.follow({}))).toBeInstanceOf(PortUnavailable);
   });
