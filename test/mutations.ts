@@ -421,8 +421,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'closed never passes a backlog',
     theme: 'backlogs',
     file: 'src/app/close.ts',
-    from: '      if (rows.length > 0) return;\n',
-    to: '      if (rows.length > 999) return;\n',
+    from: 'if (rows.length === 0) closed.push(name);',
+    to: 'if (rows.length >= 0) closed.push(name);',
   },
   {
     name: 'closed after all is applied',
@@ -534,6 +534,24 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/app/diverged.ts',
     from: "      if (met.choice !== 'waiting') continue;\n",
     to: "      if (met.choice !== 'waiting' || site.copied >= 0) continue;\n",
+  },
+  {
+    name: 'unclean: closed in one history',
+    file: 'src/core/route.ts',
+    from: 'return parted !== undefined && parted < closed ? parted : closed;',
+    to: "return parted === 'never' ? parted : closed;",
+  },
+  {
+    name: 'unclean: a replica closed beyond begins anew',
+    file: 'src/app/diverged.ts',
+    from: '[...alone.flatMap((entry) => entry.streams), ...unseen]',
+    to: '[...alone.flatMap((entry) => entry.streams), ...unseen.slice(unseen.length)]',
+  },
+  {
+    name: 'unclean: what a clean takeover left is overruled',
+    file: 'src/app/diverged.ts',
+    from: "entry.status === 'aborted' || left.has(entry.id)",
+    to: "entry.status === 'aborted'",
   },
   {
     name: 'unclean: names the old decision',

@@ -1,5 +1,6 @@
 import { backlogPk, closedKey } from '../core/items.js';
 import { clearMark } from '../core/plan.js';
+import { stillClosed } from '../core/route.js';
 import type { Write } from '../core/table.js';
 import { NEVER, type Timestamp, isTimestamp } from '../core/timestamp.js';
 import type { CloseAnswer } from '../ports/mirror-agent.js';
@@ -113,18 +114,21 @@ export function behindHere(site: Site): readonly string[] {
 
 /** Closes each replica here that has everything at or below the bar: none of it waits in its backlog. */
 async function closeStreams(site: Site, bar: Timestamp): Promise<void> {
-  const closed: Write[] = [];
+  const closed: string[] = [];
   await Promise.all(
     site.registry.local.map(async ({ definition: { name }, replica }) => {
       if (replica.state === 'creating') return;
       const { rows } = await site.tables.query({ pk: backlogPk(name), to: `${bar}0`, limit: 1 });
-      if (rows.length > 0) return;
-      site.close(name, bar);
-      closed.push({ kind: 'put', key: closedKey(name), item: { closed: bar } });
-      await heartbeat(site, name);
+      if (rows.length === 0) closed.push(name);
     }),
   );
-  if (closed.length > 0) await site.tables.writeEach(closed);
+  if (closed.length === 0) return;
+  // What a record tells stands in the tables: a return after an unclean takeover looks there for what was told.
+  await site.tables.writeEach(
+    closed.map((name): Write => ({ kind: 'put', key: closedKey(name), item: { closed: bar } })),
+  );
+  for (const name of closed) site.close(name, bar);
+  await Promise.all(closed.map((name) => heartbeat(site, name)));
 }
 
 /** What this site's tables say of how far its streams are closed: after a restart. */
@@ -136,9 +140,20 @@ export async function recallClosed(site: Site): Promise<void> {
   }
 }
 
+/** How far each of these streams was closed here, in whatever history that was. */
+export async function closedOnce(site: Site, streams: readonly string[]): Promise<readonly Timestamp[]> {
+  const items = await site.tables.get(streams.map(closedKey));
+  return items.map((item) => (isTimestamp(item?.['closed']) ? item['closed'] : NEVER));
+}
+
+/** How far each of these streams is closed here: everything at or below it stands on it, and in the log. */
+export async function closedNow(site: Site, streams: readonly string[]): Promise<readonly Timestamp[]> {
+  const once = await closedOnce(site, streams);
+  return once.map((closed) => stillClosed(site.routes.known.terms, closed));
+}
+
 /** The lowest closed timestamp of these streams here: everything at or below it stands on them and in the log. */
 export async function closedStands(site: Site, streams: readonly string[]): Promise<Timestamp> {
-  const items = await site.tables.get(streams.map(closedKey));
-  const stands = items.map((item) => (isTimestamp(item?.['closed']) ? item['closed'] : NEVER));
+  const stands = await closedNow(site, streams);
   return stands.reduce((low, at) => (at < low ? at : low), stands[0] ?? NEVER);
 }

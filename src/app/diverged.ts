@@ -2,13 +2,14 @@ import { type Meeting, keysOf } from '../core/conflict.js';
 import { type DecidedEntry, type DecisionRef, isDecided } from '../core/entry.js';
 import { partName } from '../core/event.js';
 import { beginAnew } from './anew.js';
-import type { Route } from '../core/route.js';
+import { type Route, partedAt } from '../core/route.js';
 import type { Key } from '../core/table.js';
-import { NEVER, type Timestamp, termOf } from '../core/timestamp.js';
-import type { MirrorAgent } from '../ports/mirror-agent.js';
+import { NEVER, type Timestamp, latest, termOf } from '../core/timestamp.js';
+import type { LogLine, MirrorAgent } from '../ports/mirror-agent.js';
+import { closedOnce } from './close.js';
 import { recordRefused, settleConflicts } from './conflicts.js';
 import { fetchEntries } from './fetch.js';
-import { readEntries } from './log.js';
+import { pendingMarks, readEntries } from './log.js';
 import { differingLines } from './log-compare.js';
 import { type Round, overrule } from './overrule.js';
 import type { Site } from './site.js';
@@ -21,11 +22,13 @@ export interface Diverged {
   readonly takenOver: readonly string[];
   /** Ids of conflicts. */
   readonly conflicts: readonly string[];
+  /** Ids of decisions that a clean takeover before had left behind. */
+  readonly overruled: readonly string[];
 }
 
 /**
  * Return after an unclean takeover: what only this site knows was acknowledged, perhaps, and read, perhaps. It is taken
- * over by home as a new decision that names the old, unless the same (stream, key) was changed there too: then the
+ * over by home as a new decision that names the old, unless a clean takeover had left it behind before, or the same (stream, key) was changed there too: then the
  * stream's policy says which one stays, and the conflict is recorded with both. The old history goes from this log, and
  * streams that show it are begun anew. Begun again after a crash, it goes on with what is left.
  */
@@ -34,17 +37,16 @@ export async function resolveDiverged(site: Site, round: Round, { terms, home: a
   const { resolved, settled } = await progressHere(site);
   const unclean = terms.filter((term) => term.unclean === true && term.term > resolved);
   const newest = unclean.at(-1);
-  if (!newest) return { takenOver: [], conflicts: [] };
-  // Home may have been lost more than once meanwhile: the histories part where the first of these homes knew no more.
-  const start = unclean.map(({ knownUpTo = NEVER }) => knownUpTo).reduce((low, at) => (at < low ? at : low));
-  const { alone, theirs } = await compareHistories(site, home, start, newest.term);
-  const outcome: { takenOver: string[]; conflicts: string[] } = { takenOver: [], conflicts: [] };
+  if (!newest) return { takenOver: [], conflicts: [], overruled: [] };
+  const start = partedAt(terms, resolved) ?? NEVER;
+  const { alone, left, theirs, unseen } = await compareHistories(site, home, { start, unclean: newest.term, terms });
+  const outcome = { takenOver: [] as string[], conflicts: [] as string[], overruled: [...left] };
   // Once anything of it is deleted here, what home took over can no longer be told from what home changed itself.
   if (settled < newest.term) {
-    const touched = new Set<string>();
+    const touched = new Set(unseen);
     for await (const entry of entriesOf(site, alone)) {
       for (const stream of entry.streams) touched.add(stream);
-      if (entry.status === 'aborted') continue;
+      if (entry.status === 'aborted' || left.has(entry.id)) continue;
       const met = await settleConflicts(site, entry, metBy(entry, theirs));
       outcome.conflicts.push(...met.conflicts);
       if (met.choice !== 'waiting') continue;
@@ -82,29 +84,92 @@ async function tellProgress(site: Site, progress: Settled): Promise<void> {
 interface Histories {
   /** Decided here before the unclean term and not known to home, oldest first. */
   readonly alone: readonly DecisionRef[];
+  /** Ids of those that a clean takeover left behind before. */
+  readonly left: ReadonlySet<string>;
   /** The last entry of home on each (stream, key) that both changed. */
   readonly theirs: ReadonlyMap<string, DecidedEntry>;
+  /** Streams that were closed here beyond something that home has and this site has not: readers would pass over it. */
+  readonly unseen: readonly string[];
 }
 
-/** @param start up to here the new homes had everything: what they lack of that has expired there */
-async function compareHistories(site: Site, home: MirrorAgent, start: Timestamp, unclean: number): Promise<Histories> {
+interface Parting {
+  /** Up to here the new homes had everything: what they lack of that has expired there. */
+  readonly start: Timestamp;
+  /** The newest unclean term. */
+  readonly unclean: number;
+  readonly terms: Route['terms'];
+}
+
+async function compareHistories(site: Site, home: MirrorAgent, { start, unclean, terms }: Parting): Promise<Histories> {
   const alone: DecisionRef[] = [];
-  const missing: string[] = [];
+  const missing: LogLine[] = [];
   const atHere = new Map<string, Timestamp>();
+  const unknown = new Set<string>();
   for await (const { here, there } of differingLines(site, home, start)) {
     for (const { id, at = NEVER, sum } of here.values()) {
       if (there.get(id)?.sum === sum) continue;
       atHere.set(id, at);
+      if (!there.has(id)) unknown.add(id);
       if (termOf(at) < unclean) alone.push({ id, at });
     }
-    for (const { id, sum } of there.values()) if (here.get(id)?.sum !== sum) missing.push(id);
+    for (const line of there.values()) if (here.get(line.id)?.sum !== line.sum) missing.push(line);
   }
   alone.sort((a, b) => (a.at < b.at ? -1 : 1));
   const names = new Set<string>();
   for await (const entry of entriesOf(site, alone)) {
     for (const { stream, key } of keysOf(entry)) names.add(partName(stream, key));
+    // What a later decision follows on had been applied everywhere before that one.
+    for (const { after } of entry.events) if (after) unknown.delete(after.id);
   }
-  return { alone, theirs: names.size === 0 ? new Map() : await lastOf(home, missing, { atHere, names }) };
+  const strangers = alone.filter(({ id }) => unknown.has(id));
+  return {
+    alone,
+    left: await leftBehind(site, strangers, [...atHere.values()], terms),
+    theirs: names.size === 0 ? new Map() : await lastOf(home, idsOf(missing), { atHere, names }),
+    unseen: await unseenHere(site, home, missing),
+  };
+}
+
+const idsOf = (lines: readonly LogLine[]): readonly string[] => lines.map(({ id }) => id);
+
+/**
+ * Of decisions that home does not know, those that are unfinished here and were left behind by the takeover after them,
+ * though that was a clean one: this site took no part in it, so far as its log tells. Had such a one been acknowledged,
+ * or read, the home of that takeover would have it, and bring it when it returns.
+ */
+async function leftBehind(
+  site: Site,
+  strangers: readonly DecisionRef[],
+  stamps: readonly Timestamp[],
+  terms: Route['terms'],
+): Promise<ReadonlySet<string>> {
+  if (strangers.length === 0) return new Set();
+  const marks = await pendingMarks(site);
+  const pending = new Set(marks.map(({ id }) => id));
+  const closed = await closedOnce(site, localStreams(site));
+  const newest = termOf(latest(...stamps, ...closed, ...marks.map(({ at }) => at)));
+  const led = terms.findLast(({ home }) => home === site.name)?.term ?? 0;
+  const isLeft = ({ id, at }: DecisionRef): boolean => {
+    const next = terms.find(({ term }) => term > termOf(at));
+    return next !== undefined && next.unclean !== true && Math.max(newest, led) < next.term && pending.has(id);
+  };
+  return new Set(strangers.filter(isLeft).map(({ id }) => id));
+}
+
+const localStreams = (site: Site): readonly string[] => site.registry.local.map(({ definition }) => definition.name);
+
+async function unseenHere(site: Site, home: MirrorAgent, missing: readonly LogLine[]): Promise<readonly string[]> {
+  const streams = localStreams(site);
+  const closed = new Map((await closedOnce(site, streams)).map((at, index) => [streams[index], at]));
+  const newest = latest(...closed.values());
+  const unseen = new Set<string>();
+  for await (const fetched of fetchEntries(home, idsOf(missing.filter(({ at = NEVER }) => at <= newest)))) {
+    for (const { entry } of fetched) {
+      if (entry.status !== 'committed') continue;
+      for (const stream of entry.streams) if (entry.at <= (closed.get(stream) ?? NEVER)) unseen.add(stream);
+    }
+  }
+  return [...unseen];
 }
 
 /** These decisions with their events, some of them in memory at a time. */

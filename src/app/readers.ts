@@ -1,8 +1,8 @@
 import type { EventPage, ReadEvents, ReadTransactions, WholeTransactionPage } from '../core/api.js';
 import { LockstepError } from '../core/errors.js';
-import { closedKey } from '../core/items.js';
 import { PortUnavailable } from '../ports/failures.js';
-import { NEVER, type Timestamp, isTimestamp } from '../core/timestamp.js';
+import { NEVER, type Timestamp } from '../core/timestamp.js';
+import { closedNow } from './close.js';
 import { createReadUseCase, type ReadUseCase } from './read.js';
 import type { ReadSite, StreamClosed } from './reading/read-site.js';
 import { unlessMoved } from './unless-moved.js';
@@ -162,11 +162,10 @@ async function closedHere(
 ): Promise<ReadonlyMap<string, StreamClosed>> {
   const bar = atLeastNow ? await freshBar(site) : undefined;
   // From the tables, where the newest one stands whichever process closed: what is told on the stream comes later.
-  const items = await site.tables.get(streams.map(closedKey));
+  const stands = await closedNow(site, streams);
   return new Map(
     streams.map((stream, index) => {
-      const stands = items[index]?.['closed'];
-      const closed = isTimestamp(stands) ? stands : NEVER;
+      const closed = stands[index] ?? NEVER;
       return [stream, { closed, isCurrent: bar !== undefined && closed >= bar }];
     }),
   );

@@ -2,6 +2,7 @@ import type { DecisionRef } from '../core/entry.js';
 import { LockstepError } from '../core/errors.js';
 import { type Health, HEALTHY, admits, observe } from '../core/health.js';
 import type { Options } from '../core/options.js';
+import { stillClosed } from '../core/route.js';
 import { NEVER, type Timestamp, clockOf, msOf, termOf, tick, timestamp } from '../core/timestamp.js';
 import { newId } from '../core/ids.js';
 import type { Write } from '../core/table.js';
@@ -150,7 +151,7 @@ export class Site {
     const closed = this.#closed.get(stream);
     if (!closed) return NEVER;
     if (closed.next > closed.told && this.clock.now() >= closed.tellAtMs) closed.told = closed.next;
-    return closed.told;
+    return stillClosed(this.routes.known.terms, closed.told);
   }
 
   /** A closed timestamp is told as long after the last put as the order of arrival is coarse. */

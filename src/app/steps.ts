@@ -3,7 +3,7 @@ import { LockstepError } from '../core/errors.js';
 import type { Perform } from '../ports/workflows.js';
 import { moveEverywhere } from './consumers.js';
 import { type Auditing, audit, tellAudit } from './audit.js';
-import { resolveDiverged } from './diverged.js';
+import { type Diverged, resolveDiverged } from './diverged.js';
 import { failBack } from './failback.js';
 import { endIncidents, openIncident, tellIncident } from './incidents.js';
 import type { Round } from './overrule.js';
@@ -51,8 +51,7 @@ interface BothCompared extends Planned {
 
 interface Proving extends BothCompared {
   readonly copied: Copied;
-  /** Ids of conflicts. */
-  readonly diverged?: readonly string[];
+  readonly diverged?: Pick<Diverged, 'conflicts' | 'overruled'>;
   readonly overruled?: readonly string[];
 }
 
@@ -73,9 +72,10 @@ const STEPS = {
 
   /** First: of what the other history lacks, some may have been acknowledged. What is then left never was. */
   async resolveDiverged(site: Site, { incident, round }: Fenced) {
-    const { conflicts } = await resolveDiverged(site, round, await routeIn(site, round));
+    const { conflicts, overruled } = await resolveDiverged(site, round, await routeIn(site, round));
     if (conflicts.length > 0) await tellIncident(site, incident, `${conflicts.length} conflicts were resolved`);
-    return conflicts;
+    if (overruled.length > 0) await tellIncident(site, incident, `${overruled.length} decisions were overruled`);
+    return { conflicts, overruled };
   },
 
   async clean(site: Site, { incident, round }: Fenced) {
@@ -118,8 +118,12 @@ const STEPS = {
     return { over: await drain(site, plan.streams, step), step };
   },
 
-  async prove(site: Site, { id, incident, returning, plan, before, overruled = [], diverged = [], copied }: Proving) {
-    const proof = await prove(site, plan, before, { ...copied, overruled, conflicts: diverged });
+  async prove(site: Site, { id, incident, returning, plan, before, overruled = [], diverged, copied }: Proving) {
+    const proof = await prove(site, plan, before, {
+      ...copied,
+      overruled: [...(diverged?.overruled ?? []), ...overruled],
+      conflicts: diverged?.conflicts ?? [],
+    });
     await tellReconciliation(site, id, { status: 'done', proof });
     if (!returning) return;
     await tellIncident(site, incident, `in sync; ${copied.entries} entries were copied`, true);

@@ -1,4 +1,4 @@
-import type { Timestamp } from './timestamp.js';
+import { NEVER, type Timestamp, termOf } from './timestamp.js';
 
 /**
  * The route: who decides, who must hold every decision, where each stream is read. One record in the control store,
@@ -181,4 +181,26 @@ function moveActive(
 
 function without(joining: Route['joining'], site: string): Route['joining'] {
   return Object.fromEntries(Object.entries(joining).filter(([name]) => name !== site));
+}
+
+/**
+ * Up to where the history of an earlier term is that of the newest one: each unclean takeover between them went on from
+ * what its home knew. That may have been a history from before other unclean takeovers: then these lie between, too.
+ *
+ * @returns nothing where it is the same history
+ */
+export function partedAt(terms: Route['terms'], earlier: number): Timestamp | undefined {
+  let parted: Timestamp | undefined;
+  for (let index = terms.length - 1; index >= 0; index -= 1) {
+    const { term, unclean, knownUpTo = NEVER } = terms[index] as Term;
+    const isBetween = term > earlier || (parted !== undefined && term > termOf(parted));
+    if (unclean === true && isBetween && (parted === undefined || knownUpTo < parted)) parted = knownUpTo;
+  }
+  return parted;
+}
+
+/** What is left of a closed timestamp of a site: all at or below it is there, of the history that stands now. */
+export function stillClosed(terms: Route['terms'], closed: Timestamp): Timestamp {
+  const parted = partedAt(terms, termOf(closed));
+  return parted !== undefined && parted < closed ? parted : closed;
 }

@@ -1,5 +1,6 @@
 import type { ConflictRule } from '../../src/core/api.js';
 import { expectRest } from '../support/invariants.js';
+import { decidedAlone, keyOf, leave } from '../support/scenes.js';
 import { type World, digestOf, event, openWorld } from '../support/world.js';
 
 const keyed = (key: string, data: string, time?: string) =>
@@ -130,5 +131,78 @@ describe('unclean takeover', () => {
     world.hooks.crash('east/2');
     await expectRest(world, { committed: ['T0', 'T2', 'T3'] });
     expect(await conflictsOf(world)).toHaveLength(1);
+  });
+
+  describe('after a clean takeover', () => {
+    /** East decides T1 alone; west takes over without it, decides T2, and closes beyond both; east is forced to go on. */
+    async function turned(t1 = keyed('a', 'alone'), t2 = keyed('b', 'later')): Promise<World> {
+      const streams = { orders: {}, audit: {} };
+      const world = await openWorld({ streams, options: { readMarginMs: 100 } });
+      await world.commit('east', 'T0', event('before', { stream: 'audit' }), keyed('z', 'before'));
+      await world.run(world.node('east').close());
+      await decidedAlone(world, 'T1', [t1]);
+      await world.takeover('west');
+      await world.clock.advance(1000);
+      await world.commit('west', 'T2', t2);
+      for (let round = 0; round < 2; round += 1) await world.run(world.node('west').close());
+      world.lose('west');
+      await world.run(world.node('east').service.moveHome({ to: 'east', force: true }));
+      return world;
+    }
+
+    it('closed: what was closed in one history is copied from the other', async () => {
+      const world = await turned();
+      await expectRest(world, { committed: ['T0', 'T1', 'T2'] });
+    });
+
+    it('closed: a replica that was closed beyond what it is given later begins anew', async () => {
+      const world = await turned(event('alone', { stream: 'audit' }));
+      await expectRest(world, { committed: ['T0', 'T1', 'T2'] });
+      const read = world.node('west').service.readEvents({ stream: 'audit', site: 'west' });
+      expect((await world.run(read)).events.map(({ transactionid }) => transactionid)).toEqual(['T0', 'T1']);
+    });
+
+    /** East decides T1, and is lost; west takes over, and is lost; north, left long ago, is forced to be home. */
+    async function leftBehind(decide: (world: World) => Promise<unknown>): Promise<World> {
+      const world = await openWorld({ sites: ['east', 'west', 'north'] });
+      await world.commit('east', 'T0', keyed('z', 'before'));
+      await leave(world, 'north');
+      await decide(world);
+      expect((await world.standing('east')).marks.get('T1')).toMatchObject({ state: 'pending' });
+      world.faults({ site: 'east', kind: 'down' }, { site: 'north', kind: 'down' });
+      await world.run(world.node('west').watch());
+      await world.run(world.node('west').close());
+      world.faults({ site: 'east', kind: 'down' }, { site: 'west', kind: 'down' });
+      await world.run(world.node('north').service.moveHome({ to: 'north', force: true }));
+      expect(await world.route()).toMatchObject({ home: 'north', inSync: ['north'] });
+      // East is back, west is not yet.
+      world.lose('west');
+      await world.round('east');
+      expect((await world.route()).inSync).toEqual(['north', 'east']);
+      return world;
+    }
+
+    it('left behind: a decision that the takeover did not adopt is overruled, whatever came after', async () => {
+      const world = await leftBehind((it) => decidedAlone(it, 'T1', [keyed('a', 'alone')]));
+      expect(await committed(world, 'north', 'T1')).toBe('none');
+      const { incidents } = await world.run(world.node('north').service.listIncidents({}));
+      expect(JSON.stringify(incidents)).toContain('1 decisions were overruled');
+      await expectRest(world, { committed: ['T0'] });
+      expect(await committed(world, 'north', 'T1')).toBe('none');
+    });
+
+    it('left behind: one that it did adopt comes with the site that has it', async () => {
+      const world = await leftBehind(async (it) => {
+        // Acknowledged, and its mark is about to go.
+        it.hooks.fail({ by: 'east', method: 'writeEach', when: (call) => keyOf(call).pk.startsWith('mark#') }, 1);
+        await it.commit('east', 'T1', keyed('a', 'both'));
+      });
+      expect(await committed(world, 'north', 'T1')).toBe('none');
+      await expectRest(world, { committed: ['T0', 'T1'] });
+      const { parts } = await world.standing('north');
+      expect(parts.filter(({ transactionId }) => transactionId === 'T1')).toMatchObject([
+        { takenFrom: expect.any(String) as string },
+      ]);
+    });
   });
 });

@@ -70,4 +70,14 @@ export const FAILED_ONCE: readonly FailedSeed[] = [
     found: 'a slow home passed a request on that the new home had refused, and there it was committed',
     scenario: 'sleepers: passed on',
   },
+  {
+    seed: 3923,
+    found: 'after unclean takeovers a site came back without commits from below what it had closed in its own history',
+    scenario: 'unclean: closed',
+  },
+  {
+    seed: 5462,
+    found: 'a decision that a clean takeover had left behind was taken over after an unclean one, and readers missed it',
+    scenario: 'unclean: left behind',
+  },
 ];

@@ -296,7 +296,8 @@ class Simulation {
     const log = sites.get(route.home);
     if (!log) throw new Error(`there is no site ${route.home}`);
     this.listAppends = listAppendHistory(this.#history.told.values(), log);
-    const reading = { history: this.#history, log, lost: lost.conflicts, clean: !lost.wasUnclean };
+    const { takenFrom } = this.#moments;
+    const reading = { history: this.#history, log, takenFrom, lost: lost.conflicts, clean: !lost.wasUnclean };
     return [
       ...(await violationsAtRest(this.#cluster, this.#standingTold(lost))),
       ...unlikeTold(this.#history.told.values(), sites, lost),

@@ -11,12 +11,24 @@ import type { Told } from '../history.js';
  */
 export class Moments {
   readonly wrong: string[] = [];
+  /** By transaction and commit timestamp, the decision that this one took over after an unclean takeover. */
+  readonly takenFrom = new Map<string, string>();
   readonly #cluster: Cluster;
   /** Since when fewer sites are in sync than are asked for. */
   #fewSinceMs = Infinity;
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
+  }
+
+  /** What somebody wants to put, whatever comes of it. */
+  offered(records: readonly PutRecord[]): void {
+    if (!this.#cluster.plan.unclean) return;
+    for (const { data } of records) {
+      const record = decodeRecord(data);
+      if (record.kind === 'part' && record.takenFrom !== undefined)
+        this.takenFrom.set(`${record.transactionId}@${record.at}`, record.takenFrom);
+    }
   }
 
   /** I1, I4: each in-sync log has what was just put, as it was put. */

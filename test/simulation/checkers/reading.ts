@@ -11,13 +11,15 @@ export interface Reading {
   readonly log: Standing;
   /** Ids that were lost, and listed as such. */
   readonly lost: ReadonlySet<string>;
+  /** See `Moments.takenFrom`. */
+  readonly takenFrom: ReadonlyMap<string, string>;
   readonly clean: boolean;
 }
 
 /** Lost, duplicated, unseen, reordered, torn: all that a reader group may never meet, over all that it was given. */
 export function misread(group: ReaderGroup, reading: Reading): readonly string[] {
   const wrong = [
-    ...duplicated(group),
+    ...duplicated(group, reading),
     ...torn(group, reading),
     ...strange(group, reading),
     ...(reading.clean ? [...reordered(group), ...staleCatchUp(group, reading)] : []),
@@ -29,12 +31,20 @@ export function misread(group: ReaderGroup, reading: Reading): readonly string[]
 const eventsOf = (group: ReaderGroup): readonly EventOut[] =>
   group.kept.flatMap(({ events, transactions }) => [...events, ...transactions.flatMap((one) => one.events)]);
 
-function duplicated(group: ReaderGroup): readonly string[] {
-  const seen = new Set<string>();
-  return eventsOf(group).flatMap(({ id }) => {
-    if (seen.has(id)) return [`${id} was given twice`];
-    seen.add(id);
-    return [];
+/**
+ * Nothing is given twice, nor what took it over after an unclean takeover. What a client's retry decided anew there is
+ * another matter: nobody in that history knows of the first time, and the reader keeps no ids of what is closed.
+ */
+function duplicated(group: ReaderGroup, { takenFrom }: Reading): readonly string[] {
+  const seen = new Map<string, Set<string>>();
+  return eventsOf(group).flatMap(({ id, transactionid, clock }) => {
+    const before = seen.get(id) ?? new Set();
+    seen.set(id, before);
+    let isKnown = false;
+    for (let at: string | undefined = clock; at !== undefined; at = takenFrom.get(`${transactionid}@${at}`))
+      isKnown ||= before.has(at);
+    before.add(clock);
+    return isKnown ? [`${id} was given twice`] : [];
   });
 }
 

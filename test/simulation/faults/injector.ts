@@ -107,6 +107,7 @@ export class Injector {
 
   async #outcome(call: Call, effect: Effect): Promise<{ readonly value: unknown } | { readonly error: unknown }> {
     const startedAtMs = this.#cluster.elapsedMs;
+    if (call.port === 'streams' && call.method === 'put') this.#moments.offered(call.args[1] as readonly PutRecord[]);
     const interference = this.#interferences.find(({ left, meets }) => left > 0 && meets(call));
     try {
       if (!interference) {
