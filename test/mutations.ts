@@ -542,6 +542,12 @@ export const MUTATIONS: readonly Mutation[] = [
     to: "return parted === 'never' ? parted : closed;",
   },
   {
+    name: 'unclean: a reader that missed what came back',
+    file: 'src/app/reading/session.ts',
+    from: 'if (missed !== undefined && missed < closed) throw',
+    to: "if (missed === 'never') throw",
+  },
+  {
     name: 'unclean: a replica closed beyond begins anew',
     file: 'src/app/diverged.ts',
     from: '[...alone.flatMap((entry) => entry.streams), ...unseen]',

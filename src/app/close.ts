@@ -2,7 +2,7 @@ import { backlogPk, closedKey } from '../core/items.js';
 import { clearMark } from '../core/plan.js';
 import { stillClosed } from '../core/route.js';
 import type { Write } from '../core/table.js';
-import { NEVER, type Timestamp, isTimestamp } from '../core/timestamp.js';
+import { NEVER, type Timestamp, isTimestamp, termOf } from '../core/timestamp.js';
 import type { CloseAnswer } from '../ports/mirror-agent.js';
 import { applyAll, readTasks } from './apply.js';
 import { confirmHome } from './confirm.js';
@@ -149,6 +149,8 @@ export async function closedOnce(site: Site, streams: readonly string[]): Promis
 /** How far each of these streams is closed here: everything at or below it stands on it, and in the log. */
 export async function closedNow(site: Site, streams: readonly string[]): Promise<readonly Timestamp[]> {
   const once = await closedOnce(site, streams);
+  // Closed by another process, in a term that this one has not heard of.
+  if (once.some((closed) => termOf(closed) > site.routes.known.term)) await site.routes.refresh();
   return once.map((closed) => stillClosed(site.routes.known.terms, closed));
 }
 

@@ -183,20 +183,34 @@ function without(joining: Route['joining'], site: string): Route['joining'] {
   return Object.fromEntries(Object.entries(joining).filter(([name]) => name !== site));
 }
 
+type UncleanTerm = Pick<Term, 'term' | 'unclean' | 'knownUpTo'>;
+
 /**
  * Up to where the history of an earlier term is that of the newest one: each unclean takeover between them went on from
  * what its home knew. That may have been a history from before other unclean takeovers: then these lie between, too.
  *
  * @returns nothing where it is the same history
  */
-export function partedAt(terms: Route['terms'], earlier: number): Timestamp | undefined {
+export function partedAt(terms: readonly UncleanTerm[], earlier: number): Timestamp | undefined {
   let parted: Timestamp | undefined;
   for (let index = terms.length - 1; index >= 0; index -= 1) {
-    const { term, unclean, knownUpTo = NEVER } = terms[index] as Term;
+    const { term, unclean, knownUpTo = NEVER } = terms[index] as UncleanTerm;
     const isBetween = term > earlier || (parted !== undefined && term > termOf(parted));
     if (unclean === true && isBetween && (parted === undefined || knownUpTo < parted)) parted = knownUpTo;
   }
   return parted;
+}
+
+/**
+ * From where on a reader that stood in an earlier term has missed what stands now: where the newest history goes on from
+ * one before the unclean takeover that had led to that term. What the reader left then is back, and it keeps no ids.
+ *
+ * @returns nothing where it has missed nothing
+ */
+export function missedFrom(terms: readonly UncleanTerm[], earlier: number): Timestamp | undefined {
+  const parted = partedAt(terms, earlier);
+  const led = terms.filter(({ term, unclean }) => unclean === true && term <= earlier).at(-1);
+  return parted !== undefined && led !== undefined && termOf(parted) < led.term ? parted : undefined;
 }
 
 /** What is left of a closed timestamp of a site: all at or below it is there, of the history that stands now. */

@@ -133,6 +133,23 @@ describe('unclean takeover', () => {
     expect(await conflictsOf(world)).toHaveLength(1);
   });
 
+  it('gap: a reader that followed one history is told when another one, which it had left, goes on', async () => {
+    const world = await lostAlone('commit', (it) => it.commit('east', 'T1', keyed('b', 'alone')));
+    await world.commit('west', 'T2', keyed('c', 'there'));
+    const { service } = world.node('west');
+    const { events, checkpoint } = await world.run(service.readEvents({ stream: 'orders' }));
+    expect(events.map(({ transactionid }) => transactionid)).toEqual(['T0', 'T2']);
+    // East is forced to go on from before west was: T1 stands after all, earlier than what the reader has closed.
+    world.lose('west');
+    await world.run(world.node('east').service.moveHome({ to: 'east', force: true }));
+    await expectRest(world, { committed: ['T0', 'T1', 'T2'] });
+    const read = (at: string, from: object) =>
+      world.outcome(world.node(at).service.readEvents({ stream: 'orders', ...from }));
+    expect(await read('east', { checkpoint })).toBe('Gap');
+    expect(await read('west', { checkpoint })).toBe('Gap');
+    expect(await read('west', {})).toMatchObject({ events: [{ id: 'T0:0' }, { id: 'T1:0' }, { id: 'T2:0' }] });
+  });
+
   describe('after a clean takeover', () => {
     /** East decides T1 alone; west takes over without it, decides T2, and closes beyond both; east is forced to go on. */
     async function turned(t1 = keyed('a', 'alone'), t2 = keyed('b', 'later')): Promise<World> {

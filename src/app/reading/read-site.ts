@@ -1,4 +1,5 @@
 import type { TermStart } from '../../core/checkpoint.js';
+import type { Term } from '../../core/route.js';
 import type { Timestamp } from '../../core/timestamp.js';
 import type { Clock } from '../../ports/environment.js';
 import type { Streams } from '../../ports/streams.js';
@@ -29,7 +30,7 @@ export interface ReadSite {
    */
   closed(streams: readonly string[], atLeastNow: boolean): Promise<ReadonlyMap<string, StreamClosed>>;
   /** Every term so far, as the route lists them. */
-  terms(): readonly (TermStart & { readonly unclean?: boolean })[];
+  terms(): readonly (TermStart & Pick<Term, 'unclean' | 'knownUpTo'>)[];
   retentionMs(stream: string): number;
   /** This replica holds every event that was committed at or after this time. */
   completeFromMs(stream: string): number;

@@ -1,8 +1,9 @@
 import { type Checkpoint, owedFromMs } from '../../core/checkpoint.js';
 import { LockstepError } from '../../core/errors.js';
 import { Reader } from '../../core/reader.js';
+import { missedFrom } from '../../core/route.js';
 import { PortUnavailable } from '../../ports/failures.js';
-import { type Timestamp, clockAt, clockOf, latest, termOf, timestamp, toIso } from '../../core/timestamp.js';
+import { type Timestamp, clockAt, clockOf, latest, msOf, termOf, timestamp, toIso } from '../../core/timestamp.js';
 import type { Position, RecordPage } from '../../ports/streams.js';
 import type { ReadSite, StreamClosed } from './read-site.js';
 import { type ShardCursor, cursorAt } from './shard-cursor.js';
@@ -19,8 +20,8 @@ export function gapError(fromMs: number, toMs: number): LockstepError {
   const [from, to] = [toIso(fromMs), toIso(toMs)];
   return new LockstepError(
     'Gap',
-    `what was committed between ${from} and ${to} is not kept here any more; read another replica, or start again ` +
-      'without a checkpoint and find out what is missing',
+    `what was committed between ${from} and ${to} is not kept here any more, or came back after this reader had left ` +
+      'it; read another replica, or start again without a checkpoint and find out what is missing',
     { from, to },
   );
 }
@@ -79,8 +80,11 @@ export class ReadSession {
     );
   }
 
-  /** A new page: the shards may have gone on, and so may the route. */
+  /** A new page: the shards may have gone on, and so may the route. @throws LockstepError Gap */
   begin(): void {
+    const { closed } = this.reader;
+    const missed = missedFrom(this.#site.terms(), termOf(closed));
+    if (missed !== undefined && missed < closed) throw gapError(msOf(missed), msOf(closed));
     const unclean = this.#site.terms().filter((term) => term.unclean === true);
     this.reader.setUncleanTerms(unclean.map(({ term }) => term));
     this.#isAsked = false;

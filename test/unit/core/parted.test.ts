@@ -1,4 +1,4 @@
-import { type Term, partedAt, stillClosed } from '../../../src/core/route.js';
+import { type Term, missedFrom, partedAt, stillClosed } from '../../../src/core/route.js';
 import { timestamp } from '../../../src/core/timestamp.js';
 
 /** A term, and for an unclean one what its home knew: the term of it, and the clock. */
@@ -34,5 +34,13 @@ describe('where histories part', () => {
   it('not at those that both have in common', () => {
     const terms = [term(1), term(2, [1, 50]), term(3), term(4, [3, 90])];
     expect(stillClosed(terms, timestamp(3, 95))).toBe(timestamp(3, 90));
+  });
+
+  it('is missed only by who stood in a history that the newest one does not go on from', () => {
+    const skipped = [term(1), term(2), term(3, [1, 50]), term(4, [2, 90])];
+    expect(missedFrom(skipped, 3)).toBe(timestamp(1, 50));
+    expect([1, 2, 4].map((earlier) => missedFrom(skipped, earlier))).toEqual([undefined, undefined, undefined]);
+    const inTurn = [term(1), term(2, [1, 50]), term(3), term(4, [3, 90])];
+    expect([1, 2, 3, 4].map((earlier) => missedFrom(inTurn, earlier))).toEqual(inTurn.map(() => undefined));
   });
 });
