@@ -548,12 +548,6 @@ export const MUTATIONS: readonly Mutation[] = [
     to: "if (missed === 'never') throw",
   },
   {
-    name: 'unclean: a replica closed beyond begins anew',
-    file: 'src/app/diverged.ts',
-    from: '[...alone.flatMap((entry) => entry.streams), ...unseen]',
-    to: '[...alone.flatMap((entry) => entry.streams), ...unseen.slice(unseen.length)]',
-  },
-  {
     name: 'unclean: what a clean takeover left is overruled',
     file: 'src/app/diverged.ts',
     from: "entry.status === 'aborted' || left.has(entry.id)",
