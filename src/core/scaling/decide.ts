@@ -1,0 +1,187 @@
+import { type PastChange, allowedStep } from './limits.js';
+import {
+  type Bounds,
+  type CapacityKind,
+  type Change,
+  type ScalingPolicy,
+  type ScalingRule,
+  cooldownOf,
+  rulesOf,
+  windowOf,
+} from './rules.js';
+import { type MinuteLoad, signalOf } from './signals.js';
+
+/** What scaling changes. */
+export type Quantity = CapacityKind | 'mirrors' | 'pool';
+
+/** What a stream has now. */
+export interface Standing {
+  readonly kind: CapacityKind;
+  /** Shards, or MiB a second of warm throughput. */
+  readonly capacity: number;
+  readonly mirrors: number;
+  readonly pool: number;
+  /** How its capacity was changed within the last 24 hours. */
+  readonly changes: readonly PastChange[];
+  /** When each rule changed something last, by name. */
+  readonly firedAtMs: Readonly<Record<string, number>>;
+}
+
+/** What is known of its load. */
+export interface Seen {
+  readonly nowMs: number;
+  /** Complete minutes, newest last. */
+  readonly minutes: readonly MinuteLoad[];
+  /** The highest demand of the time ahead at a quantile, in shards; nothing as long as too little was learned. */
+  readonly forecast: (aheadSeconds: number, quantile: number) => number | undefined;
+}
+
+/** What a rule finds. */
+export interface Finding {
+  readonly rule: string;
+  /** Nothing where it is not known yet. */
+  readonly value?: number;
+  /** `resting`: it would fire, but did so a short while ago. */
+  readonly state: 'fires' | 'resting' | 'calm' | 'unknown';
+}
+
+/** A change of one quantity, or one that was held back. */
+export interface Step {
+  readonly quantity: Quantity;
+  readonly from: number;
+  /** Equal to `from` where a limit held it back. */
+  readonly to: number;
+  readonly why: string;
+  /** The rule that asked for it; none where only the bounds did. */
+  readonly rule?: string;
+  readonly limit?: string;
+}
+
+export interface Decision {
+  readonly findings: readonly Finding[];
+  readonly steps: readonly Step[];
+}
+
+/** So many spare streams keep the pools of a site at most. */
+export const POOL_BOUNDS: Bounds = { min: 0, max: 50 };
+
+/**
+ * What a stream is to have now. Of several rules that raise the same quantity the highest counts; it is lowered only where
+ * none raises it, and not so far that one would.
+ */
+export function decide(policy: ScalingPolicy, standing: Standing, seen: Seen): Decision {
+  const rules = rulesOf(policy);
+  const { kind } = standing;
+  const quantities: readonly (readonly [Quantity, number, Bounds | undefined])[] = [
+    [kind, standing.capacity, policy[kind]],
+    ['mirrors', standing.mirrors, policy.mirrors],
+    ['pool', standing.pool, POOL_BOUNDS],
+  ];
+  return {
+    findings: rules.map((rule) => findingOf(rule, standing, seen)),
+    steps: quantities.flatMap(([quantity, from, bounds]) => {
+      const step = bounds && stepOf({ quantity, from, bounds, rules, standing, seen });
+      return step ? [step] : [];
+    }),
+  };
+}
+
+interface Asked {
+  readonly quantity: Quantity;
+  readonly from: number;
+  readonly bounds: Bounds;
+  readonly rules: readonly ScalingRule[];
+  readonly standing: Standing;
+  readonly seen: Seen;
+}
+
+interface Wish {
+  readonly rule: ScalingRule;
+  readonly value: number;
+  readonly to: number;
+}
+
+function stepOf(asked: Asked): Step | undefined {
+  const { quantity, from, bounds, standing, seen } = asked;
+  const wish = wishOf(asked);
+  const wanted = clamp(wish?.to ?? from, bounds);
+  if (wanted === from) return undefined;
+  const step =
+    quantity === standing.kind ? allowedStep(quantity, from, wanted, standing.changes, seen.nowMs) : { to: wanted };
+  const why = wish ? reasonOf(wish) : `outside of its bounds, ${bounds.min} to ${bounds.max}`;
+  return { quantity, from, ...step, why, ...(wish ? { rule: wish.rule.name } : {}) };
+}
+
+function wishOf(asked: Asked): Wish | undefined {
+  const { from, standing, seen } = asked;
+  const mine = asked.rules.filter(({ then }) => asked.quantity in then);
+  const wishes = mine.flatMap((rule): readonly Wish[] => {
+    const change = rule.then[asked.quantity];
+    const { state, value } = findingOf(rule, standing, seen);
+    return change && state === 'fires' && value !== undefined ? [{ rule, value, to: wanted(change, from, value) }] : [];
+  });
+  const highest = wishes.reduce<Wish | undefined>(
+    (high, wish) => (high && high.to >= wish.to ? high : wish),
+    undefined,
+  );
+  if (!highest || highest.to >= from) return highest;
+  const to = safelyLowered(asked, mine, highest.to);
+  return to < from ? { ...highest, to } : undefined;
+}
+
+/** The least number, from the wanted one on, at which no rule would raise it again at once. */
+function safelyLowered({ from, standing, seen, quantity }: Asked, rules: readonly ScalingRule[], to: number): number {
+  const raising = rules.filter(({ when }) => when.above !== undefined);
+  const least = quantity === standing.kind ? 1 : 0;
+  for (let number = Math.max(least, to); number < from; number += 1) {
+    const lowered = quantity === standing.kind ? { ...standing, capacity: number } : standing;
+    if (!raising.some((rule) => isMet(rule, valueOf(rule, lowered, seen)))) return number;
+  }
+  return from;
+}
+
+function wanted(change: Change, from: number, value: number): number {
+  if ('to' in change) return change.to;
+  if ('times' in change) return change.times > 1 ? Math.ceil(from * change.times) : Math.floor(from * change.times);
+  return Math.ceil((from * value) / change.utilisation - 1e-9);
+}
+
+const clamp = (value: number, { min, max }: Bounds): number => Math.min(max, Math.max(min, value));
+
+// -------------------------------------------------------------------------------------------------------- findings
+
+function findingOf(rule: ScalingRule, standing: Standing, seen: Seen): Finding {
+  const value = valueOf(rule, standing, seen);
+  if (value === undefined) return { rule: rule.name, state: 'unknown' };
+  if (!isMet(rule, value)) return { rule: rule.name, value, state: 'calm' };
+  const firedAtMs = standing.firedAtMs[rule.name] ?? -Infinity;
+  return { rule: rule.name, value, state: seen.nowMs - firedAtMs < cooldownOf(rule) * 1000 ? 'resting' : 'fires' };
+}
+
+const isMet = ({ when: { above, below } }: ScalingRule, value: number | undefined): boolean =>
+  value !== undefined && (above === undefined ? value < (below ?? 0) : value > above);
+
+/**
+ * Forecast, the highest ahead. Measured: above, the mean over the window, so that one minute's spike is none; below, its
+ * highest minute, so that a lull is none. A window that is not full yet says nothing of what is below.
+ */
+function valueOf(rule: ScalingRule, { capacity }: Standing, { minutes, forecast }: Seen): number | undefined {
+  const { signal, forecast: ahead, above } = rule.when;
+  if (ahead) {
+    const demand = forecast(windowOf(rule), ahead.quantile);
+    return demand === undefined ? undefined : demand / capacity;
+  }
+  const count = Math.max(1, Math.round(windowOf(rule) / 60));
+  const values = minutes.slice(-count).map((load) => signalOf(signal, load, capacity));
+  if (values.length === 0 || (above === undefined && values.length < count)) return undefined;
+  if (above === undefined || signal === 'backlogAgeSeconds') return Math.max(...values);
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function reasonOf({ rule, value }: Wish): string {
+  const { signal, forecast: ahead, above, below } = rule.when;
+  const over = `${windowOf(rule) / 60} min`;
+  const how = ahead ? `${Math.round(ahead.quantile * 100)} % forecast of the next ${over}` : `over ${over}`;
+  const side = above === undefined ? `below ${below ?? 0}` : `above ${above}`;
+  return `${rule.name}: ${signal} ${Number(value.toPrecision(3))}, ${how}, is ${side}`;
+}
