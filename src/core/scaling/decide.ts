@@ -63,7 +63,7 @@ export interface Decision {
 }
 
 /** So many spare streams keep the pools of a site at most. */
-export const POOL_BOUNDS: Bounds = { min: 0, max: 50 };
+const POOL_BOUNDS: Bounds = { min: 0, max: 50 };
 
 /**
  * What a stream is to have now. Of several rules that raise the same quantity the highest counts; it is lowered only where

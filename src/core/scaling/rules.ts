@@ -6,7 +6,7 @@ import { KEPT_MINUTES } from './signals.js';
  */
 
 /** What a rule may look at, with its unit. Of the stream as a whole, but for the last two. */
-export const SIGNALS = {
+const SIGNALS = {
   bytesPerSecond: 'B/s',
   recordsPerSecond: 'records/s',
   transactionsPerSecond: 'transactions/s',

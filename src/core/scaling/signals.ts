@@ -1,7 +1,7 @@
 import type { Signal } from './rules.js';
 
 /** One shard takes this, every second. */
-export const SHARD_BYTES_PER_SECOND = 1024 * 1024;
+const SHARD_BYTES_PER_SECOND = 1024 * 1024;
 export const SHARD_RECORDS_PER_SECOND = 1000;
 export const MINUTE_MS = 60_000;
 
