@@ -86,7 +86,7 @@ module.exports = {
     layer('adapters', ['core', 'ports'], 'Adapters implement ports. src/embedded/ puts them together with use cases.'),
     layer('http', ['core', 'ports', 'app'], 'One API app over the use cases, for each engine.'),
     layer('client', ['core', 'ports'], 'The client carries no server.'),
-    outside('core', BUILT_IN, '^(node:)?crypto$', 'Pure: of Node only the digests.'),
+    outside('core', BUILT_IN, '^(node:)?(crypto|buffer)$', 'Pure: of Node only the digests, and what is text.'),
     outside('core', FROM_NPM, `${PACKAGE}zod/`, 'Pure: of packages only zod.'),
     outside(
       '(ports|app|workflows)',

@@ -76,7 +76,7 @@ export async function audit(site: Site, { id, repair, streams }: Auditing): Prom
 }
 
 /** All that is wrong on the streams here, at or below a timestamp that is closed now. */
-export async function auditHere(
+async function auditHere(
   site: Site,
   wanted?: readonly string[],
   onProgress: (read: number) => void | Promise<void> = () => undefined,

@@ -3,7 +3,6 @@ import { STANDING } from '../ports/environment.js';
 import type { MirrorAgent } from '../ports/mirror-agent.js';
 import { createAgent } from './agent.js';
 import { recallBacklogs } from './applier.js';
-import type { Backfill } from './backfill.js';
 import { Closer, recallClosed } from './close.js';
 import { CommitQueue } from './commit-queue.js';
 import { tellEndpoint } from './endpoints.js';
@@ -14,7 +13,7 @@ import { tend } from './provision.js';
 import { Readers } from './readers.js';
 import { resumeReconciliation } from './reconciliation.js';
 import { SiteService } from './service.js';
-import { Site, type SitePorts } from './site.js';
+import { type Foreseer, Site, type SitePorts } from './site.js';
 import { addMissingMirrors, ensureActive } from './streams.js';
 import { performerOf } from './steps.js';
 import { expireLog, sweepFollower, sweepHome } from './sweep.js';
@@ -29,7 +28,7 @@ export class SiteNode {
   readonly service: SiteService;
   readonly agent: MirrorAgent;
   /** Foresees what clients will write. */
-  readonly backfill: Backfill | undefined;
+  readonly backfill: Foreseer | undefined;
   readonly #closer: Closer;
 
   constructor(ports: SitePorts) {

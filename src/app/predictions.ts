@@ -1,6 +1,5 @@
 import type { PredictionsAnswer } from '../core/api.js';
-import type { Backfill } from './backfill.js';
-import type { Site } from './site.js';
+import type { Foreseer, Site } from './site.js';
 import { NO_TALLY, type Tally, addTally, readTally } from './tally.js';
 
 type Model = PredictionsAnswer['model'];
@@ -8,7 +7,7 @@ type Model = PredictionsAnswer['model'];
 const NO_MODEL: Model = { name: 'none', version: '0', metrics: {} };
 
 /** What became of the candidates of this site, and who foresaw them. */
-export async function predictionsOf(site: Site, backfill: Backfill | undefined): Promise<PredictionsAnswer> {
+export async function predictionsOf(site: Site, backfill: Foreseer | undefined): Promise<PredictionsAnswer> {
   const [tally, description] = await Promise.all([readTally(site), backfill?.describe()]);
   if (!description) return answer(backfill ? { ...NO_MODEL, name: 'silent' } : NO_MODEL, tally);
   const { version, metrics, trainingWindow } = description;
@@ -17,7 +16,7 @@ export async function predictionsOf(site: Site, backfill: Backfill | undefined):
 }
 
 /** All sites together; one that does not answer is left out. The model is that of a follower: there it is at work. */
-export async function predictionsOfAll(site: Site, backfill: Backfill | undefined): Promise<PredictionsAnswer> {
+export async function predictionsOfAll(site: Site, backfill: Foreseer | undefined): Promise<PredictionsAnswer> {
   const { home } = site.routes.known;
   const names = site.ports.deployment.sites.map(({ name }) => name);
   const ownAnswers = await Promise.all(

@@ -301,7 +301,7 @@ async function enqueueMissing(site: Site, begins: ReadonlyMap<string, Timestamp>
 }
 
 /** What is to wait for replicas here, by stream and each once. */
-export class Backlogs {
+class Backlogs {
   readonly #site: Site;
   readonly #byStream = new Map<string, Map<string, DecisionRef>>();
 

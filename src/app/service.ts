@@ -32,7 +32,6 @@ import type { Route } from '../core/route.js';
 import { PortThrottled, PortUnavailable } from '../ports/failures.js';
 import type { ForwardedRequest } from '../ports/mirror-agent.js';
 import { abort } from './abort.js';
-import type { Backfill } from './backfill.js';
 import { getAudit, startAudit } from './audit.js';
 import { begin } from './begin.js';
 import { commit } from './commit.js';
@@ -50,7 +49,7 @@ import { getReconciliation } from './reconciliations.js';
 import { startReconciliation } from './reconciliation.js';
 import { resolveConflict } from './resolve-conflict.js';
 import { HomeFails, NotHomeAnyMore } from '../ports/signals.js';
-import { type Site, siteTarget } from './site.js';
+import { type Foreseer, type Site, siteTarget } from './site.js';
 import { describeStream, listStreams, putStream } from './streams.js';
 import { requestSwitchover } from './switchover.js';
 import { getTransaction, listTransactions } from './transactions.js';
@@ -69,11 +68,11 @@ export class SiteService implements Service {
   readonly #site: Site;
   readonly #queue: CommitQueue;
   readonly #readers: Readers;
-  readonly #backfill: Backfill | undefined;
+  readonly #backfill: Foreseer | undefined;
   readonly #term: number | undefined;
 
   /** @param term of a request that another site passed on: answered by this site, as home of this term, or not at all */
-  constructor(site: Site, queue: CommitQueue, readers: Readers, backfill?: Backfill, term?: number) {
+  constructor(site: Site, queue: CommitQueue, readers: Readers, backfill?: Foreseer, term?: number) {
     this.#site = site;
     this.#queue = queue;
     this.#readers = readers;

@@ -11,11 +11,11 @@ import type { ControlStore } from '../ports/control-store.js';
 import { PortThrottled } from '../ports/failures.js';
 import type { Clock, Observer, Random } from '../ports/environment.js';
 import type { Peers } from '../ports/mirror-agent.js';
+import type { PredictorDescription } from '../ports/predictor.js';
 import type { Streams } from '../ports/streams.js';
 import type { Tables } from '../ports/tables.js';
 import type { Consumers } from '../ports/consumers.js';
 import type { Perform, Run, Workflows } from '../ports/workflows.js';
-import type { Backfill } from './backfill.js';
 import { Registry } from './registry.js';
 import { Routes } from './routes.js';
 
@@ -32,6 +32,16 @@ export interface Deployment {
   readonly name: string;
   /** The first one is home at the start. */
   readonly sites: readonly SiteDescription[];
+}
+
+/** Who foresees what clients of a site will write: `Backfill`. */
+export interface Foreseer {
+  /** Which model answers; nothing where it does not. */
+  describe(): Promise<PredictorDescription | undefined>;
+  /** Looks at these transactions now. */
+  look(ids: readonly string[]): Promise<void>;
+  /** Learns what was decided, and looks at all that is open. */
+  round(): Promise<void>;
 }
 
 /** All that one site's use cases need of the world. */
@@ -57,7 +67,7 @@ export interface SitePorts {
    */
   readonly confirm: (work: () => Promise<unknown>) => void;
   /** Makes the agent that foresees events; without it nothing is foreseen, and everything works. */
-  readonly backfill?: (site: Site) => Backfill;
+  readonly backfill?: (site: Site) => Foreseer;
   /** Ends long polls when the process is to end. */
   readonly stopping?: AbortSignal;
 }

@@ -22,7 +22,7 @@ const MAX_EVENTS = 500;
 const MAX_BATCH_COMMITS = 100;
 const MAX_STREAMS = 100;
 const MAX_FAULTS = 1000;
-export const FUNCTION_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
+const FUNCTION_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 const MAX_DELAY_MS = 600_000;
 
 /** Absent or a value, never an explicit `undefined`: what `name?: T` means under `exactOptionalPropertyTypes`. */

@@ -77,7 +77,8 @@ export const FAILED_ONCE: readonly FailedSeed[] = [
   },
   {
     seed: 5462,
-    found: 'a decision that a clean takeover had left behind was taken over after an unclean one, and readers missed it',
+    found:
+      'a decision that a clean takeover had left behind was taken over after an unclean one, and readers missed it',
     scenario: 'unclean: left behind',
   },
 ];

@@ -1,7 +1,6 @@
 import type { StreamPolicy } from '../../src/core/api.js';
 import type { OptionsInput } from '../../src/core/options.js';
 import type { Dice } from './dice.js';
-import { THEMES, themeNamed } from './themes.js';
 
 /**
  * What one seed is about. Each seed draws a few kinds of faults, a rate, and options of its own ("swarm testing"): runs
@@ -54,18 +53,8 @@ const FORESEEING: OptionsInput = {
 
 const ALL_KEYS = ['a', 'b', 'c', 'd', 'e', 'f'];
 
-/**
- * @param groups the names of the kinds of faults, by what they concern
- * @param wanted the theme; absent: as the dice have it
- */
-export function planOf(dice: Dice, groups: readonly (readonly string[])[], wanted?: string): Plan {
-  const plan = anyPlan(dice, groups);
-  if (dice.chance(0.5) && wanted === undefined) return plan;
-  const theme = wanted === undefined ? dice.pick(THEMES.filter(({ isAskedFor }) => !isAskedFor)) : themeNamed(wanted);
-  return { ...plan, theme: theme.name, ...theme.bend(dice, plan) };
-}
-
-function anyPlan(dice: Dice, groups: readonly (readonly string[])[]): Plan {
+/** @param groups the names of the kinds of faults, by what they concern */
+export function anyPlan(dice: Dice, groups: readonly (readonly string[])[]): Plan {
   const sites = dice.chance(0.45) ? ['east', 'west'] : ['east', 'west', 'north'];
   const unclean = dice.chance(0.1);
   const calm = dice.chance(0.05);

@@ -16,8 +16,9 @@ import { Injector } from './faults/injector.js';
 import type { FaultKind, Scene } from './faults/kind.js';
 import { History } from './history.js';
 import { Oracle } from './oracle.js';
-import { WORKS, type Work, planOf } from './plan.js';
+import { WORKS, type Work } from './plan.js';
 import { ReaderGroup } from './readers.js';
+import { planOf } from './themes.js';
 import { NO_TRACE, type Trace } from './trace.js';
 
 export interface SeedResult {

@@ -1,5 +1,5 @@
 import type { Dice } from './dice.js';
-import type { Plan } from './plan.js';
+import { type Plan, anyPlan } from './plan.js';
 
 /**
  * What half of the seeds are about: situations for which so much has to fall together that dice alone seldom bring it
@@ -23,7 +23,7 @@ const LATE_CALLS = [
 ];
 const SLEEPERS = ['process frozen', 'process sleeps over it', 'process dies'];
 
-export const THEMES: readonly Theme[] = [
+const THEMES: readonly Theme[] = [
   {
     // Calls and processes of one term are still under way in the next, and in the one after it.
     name: 'homes change in haste',
@@ -147,10 +147,23 @@ export const THEMES: readonly Theme[] = [
   },
 ];
 
+const DRAWN = THEMES.filter(({ isAskedFor }) => !isAskedFor);
+
 /** @throws Error with a sentence for the user */
 export function themeNamed(name: string): Theme {
   const found = THEMES.find((theme) => theme.name === name);
   if (!found)
     throw new Error(`--theme: there is none named ${name}; they are ${THEMES.map((one) => one.name).join(', ')}`);
   return found;
+}
+
+/**
+ * @param groups the names of the kinds of faults, by what they concern
+ * @param wanted the theme; absent: as the dice have it
+ */
+export function planOf(dice: Dice, groups: readonly (readonly string[])[], wanted?: string): Plan {
+  const plan = anyPlan(dice, groups);
+  if (dice.chance(0.5) && wanted === undefined) return plan;
+  const theme = wanted === undefined ? dice.pick(DRAWN) : themeNamed(wanted);
+  return { ...plan, theme: theme.name, ...theme.bend(dice, plan) };
 }

@@ -16,7 +16,7 @@ export interface InvocationRequest {
   readonly finished?: readonly FinishedContext[];
 }
 
-export interface InvocationAnswer {
+interface InvocationAnswer {
   /** For each context, in the same order: candidates, the most probable first. */
   readonly candidates: readonly (readonly ForeseenEvent[])[];
   /** Names the model that answered. */
@@ -76,9 +76,7 @@ export function parseFinished(line: unknown): FinishedContext | undefined {
 export function parseAnswer(
   body: unknown,
   asked: number,
-):
-  | { readonly candidates: readonly (readonly ForeseenEvent[])[]; readonly dropped: number; readonly version?: string }
-  | undefined {
+): (InvocationAnswer & { readonly dropped: number }) | undefined {
   const { candidates, version } = (body ?? {}) as { readonly candidates?: unknown; readonly version?: unknown };
   if (!Array.isArray(candidates) || candidates.length !== asked || !candidates.every(Array.isArray)) return undefined;
   let dropped = 0;

@@ -1,26 +1,24 @@
-import { KEPT_MINUTES } from './signals.js';
-
 /**
  * Scaling rules as data: when a signal, measured or forecast, is above or below something over a window, then a stream is
  * to have so many shards, mirrors, or spare streams in the pools of its sites.
  */
 
-/** What a rule may look at, with its unit. Of the stream as a whole, but for the last two. */
-const SIGNALS = {
-  bytesPerSecond: 'B/s',
-  recordsPerSecond: 'records/s',
-  transactionsPerSecond: 'transactions/s',
-  /** Puts that Kinesis refused for load. */
-  throttledPerSecond: 'records/s',
-  /** How long the oldest record has waited for this site's replica. */
-  backlogAgeSeconds: 's',
+/** What a rule may look at. Of the stream as a whole, but for the last one. */
+export type Signal =
+  /** B/s */
+  | 'bytesPerSecond'
+  /** Records/s */
+  | 'recordsPerSecond'
+  /** Transactions/s */
+  | 'transactionsPerSecond'
+  /** Records/s that Kinesis refused for load. */
+  | 'throttledPerSecond'
+  /** How long the oldest record has waited for this site's replica, seconds. */
+  | 'backlogAgeSeconds'
   /** What is put of what its shards take together: 1 MiB and 1,000 records a second each, whichever is scarcer. */
-  utilisation: 'of what its shards take',
+  | 'utilisation'
   /** The same, of its busiest shard. */
-  shardUtilisation: 'of what the busiest shard takes',
-} as const;
-
-export type Signal = keyof typeof SIGNALS;
+  | 'shardUtilisation';
 
 export interface Bounds {
   readonly min: number;
@@ -119,6 +117,9 @@ export interface ScalingRoom {
   readonly maxShards: number;
   readonly maxMirrors: number;
 }
+
+/** Minutes are kept so long. */
+export const KEPT_MINUTES = 120;
 
 /** What was measured is kept so long, and a forecast of more than that would be a guess. */
 const LONGEST_WINDOW_SECONDS = KEPT_MINUTES * 60;

@@ -1,4 +1,4 @@
-import type { Signal } from './rules.js';
+import { KEPT_MINUTES, type Signal } from './rules.js';
 
 /** One shard takes this, every second. */
 const SHARD_BYTES_PER_SECOND = 1024 * 1024;
@@ -29,19 +29,6 @@ export const NO_LOAD: MinuteLoad = {
   shardRecords: 0,
 };
 
-/** What several processes have counted in the same minute. Each names its own busiest shard: likely the same one. */
-export function together(a: MinuteLoad, b: MinuteLoad): MinuteLoad {
-  return {
-    bytes: a.bytes + b.bytes,
-    records: a.records + b.records,
-    transactions: a.transactions + b.transactions,
-    throttled: a.throttled + b.throttled,
-    backlogAgeMs: Math.max(a.backlogAgeMs, b.backlogAgeMs),
-    shardBytes: a.shardBytes + b.shardBytes,
-    shardRecords: a.shardRecords + b.shardRecords,
-  };
-}
-
 /** How many shards would be full of it: the one number that a forecast is made of. */
 export const demandOf = ({ bytes, records }: MinuteLoad): number =>
   Math.max(bytes / SHARD_BYTES_PER_SECOND, records / SHARD_RECORDS_PER_SECOND) / 60;
@@ -59,9 +46,6 @@ const SIGNAL_OF: Readonly<Record<Signal, (load: MinuteLoad, capacity: number) =>
 /** @param capacity shards, or MiB a second of an on-demand stream */
 export const signalOf = (signal: Signal, load: MinuteLoad, capacity: number): number =>
   SIGNAL_OF[signal](load, capacity);
-
-/** Minutes are kept so long. */
-export const KEPT_MINUTES = 120;
 
 /** The highest demand of the minutes that are kept; nothing as long as these are not many. */
 export function highestLately(minutes: readonly MinuteLoad[]): number | undefined {

@@ -185,4 +185,4 @@ function eventOf(key: string, { activity, time, row }: LogEvent, { payload, time
   return { stream: STREAM, key, type: activity, data: data[payload], ...(payload === 'activity' ? {} : { time }) };
 }
 
-export const round = (value: number): number => Math.round(value * 1000) / 1000;
+const round = (value: number): number => Math.round(value * 1000) / 1000;

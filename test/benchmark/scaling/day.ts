@@ -1,9 +1,8 @@
 import { STEP_MS, highestAhead, learn, newModel, stepOf } from '../../../src/core/scaling/forecast.js';
 import { type PastChange, recentChanges } from '../../../src/core/scaling/limits.js';
 import { decide } from '../../../src/core/scaling/decide.js';
-import type { ScalingPolicy } from '../../../src/core/scaling/rules.js';
+import { KEPT_MINUTES, type ScalingPolicy } from '../../../src/core/scaling/rules.js';
 import {
-  KEPT_MINUTES,
   MINUTE_MS,
   highestLately,
   type MinuteLoad,
