@@ -20,7 +20,14 @@ const functions = readdirSync(join(ROOT, 'lambdas'), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .map(({ name }) => name);
 
-const forAll = [literalKeys(), shortErrors(), versionsOnly(), withoutHttp2(), withoutEndpointCache()];
+const forAll = [
+  literalKeys(),
+  shortErrors(),
+  versionsOnly(),
+  withoutHttp2(),
+  withoutEventStreams(),
+  withoutEndpointCache(),
+];
 await bundle(TELL_SCHEMAS, forAll);
 await bundle(
   functions.filter((name) => !TELL_SCHEMAS.includes(name)),
@@ -98,6 +105,18 @@ function withoutHttp2() {
     'without-http2',
     /@smithy[/\\]node-http-handler[/\\]dist-es[/\\]node-http2-handler\.js$/,
     () => "export { NodeHttpHandler as NodeHttp2Handler } from './node-http-handler.js';",
+  );
+}
+
+/** Streams of events within one answer, such as SubscribeToShard's: no function asks for one. */
+function withoutEventStreams() {
+  return onLoad(
+    'without-event-streams',
+    /@smithy[/\\]core[/\\]dist-es[/\\]submodules[/\\]event-streams[/\\](?:.*[/\\])?(EventStreamSerde|HeaderMarshaller)\.js$/,
+    (text) => {
+      const names = [...text.matchAll(/^export class (\w+)/gm)].map(([, name]) => name);
+      return names.map((name) => `export class ${name} {}`).join('\n');
+    },
   );
 }
 

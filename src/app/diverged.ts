@@ -115,19 +115,31 @@ async function compareHistories(site: Site, home: MirrorAgent, { start, unclean,
     for (const line of there.values()) if (here.get(line.id)?.sum !== line.sum) missing.push(line);
   }
   alone.sort((a, b) => (a.at < b.at ? -1 : 1));
-  const names = new Set<string>();
-  for await (const entry of entriesOf(site, alone)) {
-    for (const { stream, key } of keysOf(entry)) names.add(partName(stream, key));
-    // What a later decision follows on had been applied everywhere before that one.
-    for (const { after } of entry.events) if (after) unknown.delete(after.id);
-  }
-  const strangers = alone.filter(({ id }) => unknown.has(id));
+  const { names, followed } = await namesIn(site, alone);
+  const strangers = alone.filter(({ id }) => unknown.has(id) && !followed.has(id));
   return {
     alone,
     left: await leftBehind(site, strangers, [...atHere.values()], terms),
     theirs: names.size === 0 ? new Map() : await lastOf(home, idsOf(missing), { atHere, names }),
     unseen: await unseenHere(site, home, missing),
   };
+}
+
+/**
+ * What these decisions change, and what they follow on: whatever a later decision follows on had been applied everywhere
+ * before that one.
+ */
+async function namesIn(
+  site: Site,
+  decisions: readonly DecisionRef[],
+): Promise<{ readonly names: ReadonlySet<string>; readonly followed: ReadonlySet<string> }> {
+  const names = new Set<string>();
+  const followed = new Set<string>();
+  for await (const entry of entriesOf(site, decisions)) {
+    for (const { stream, key } of keysOf(entry)) names.add(partName(stream, key));
+    for (const { after } of entry.events) if (after) followed.add(after.id);
+  }
+  return { names, followed };
 }
 
 const idsOf = (lines: readonly LogLine[]): readonly string[] => lines.map(({ id }) => id);

@@ -14,7 +14,7 @@ const LIMITS: Readonly<Record<FunctionRole, number>> = {
   sweeper: 500 * KB,
   applier: 500 * KB,
   health: 500 * KB,
-  // The predictor in process is a fifteenth of it.
+  // The predictor in process is a tenth of it.
   backfill: 540 * KB,
   'workflow-step': 600 * KB,
   'stream-provisioner': 600 * KB,
