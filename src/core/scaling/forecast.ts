@@ -27,7 +27,7 @@ export const STEP_MS = 3_600_000 / STEPS_PER_HOUR;
 export const DAY_STEPS = 24 * STEPS_PER_HOUR;
 export const WEEK_STEPS = 7 * DAY_STEPS;
 
-/** How fast a model follows, and how long it remembers; see docs/SCALING.md for how they were chosen. */
+/** How fast a model follows, and how long it remembers: chosen on bpi_12_w, as `npm run bench:scaling` prints. */
 export interface Smoothing {
   readonly dayLength: number;
   readonly weekLength: number;
