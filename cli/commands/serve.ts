@@ -14,6 +14,7 @@ interface ServeOptions {
   readonly sites: readonly string[];
   readonly roundTripMs: number;
   readonly conflictFunction?: Readonly<Record<string, string>>;
+  readonly predictorEndpoint?: string;
 }
 
 export function addServe(program: Command, io: Io): void {
@@ -34,15 +35,25 @@ export function addServe(program: Command, io: Io): void {
           '--conflict-function <name=module>',
           'a module whose default export resolves conflicts, for streams with --conflict function:NAME; repeatable',
         ).argParser(conflictFunction),
+        new Option(
+          '--predictor-endpoint <url>',
+          'a predictor of your own: it answers URL/invocations, and is asked before that of each site',
+        ).argParser(endpoint),
       ],
       notes: 'Ctrl-C ends it. With --data everything acknowledged is there again at the next start.',
       examples: ['lockstep serve --data ./lockstep-data', 'lockstep serve --sites east,west,north --round-trip-ms 20'],
     },
-    async (session, { port, data, sites, roundTripMs, conflictFunction: conflictFunctions = {} }) => {
+    async (
+      session,
+      { port, data, sites, roundTripMs, predictorEndpoint, conflictFunction: conflictFunctions = {} },
+    ) => {
       // Loads the storage engine, which the other commands do without.
       const { serveEmbedded } = await import('../../src/embedded/index.js');
-      const storage = present<{ dataDirectory?: string }>({ dataDirectory: data });
-      const server = await serveEmbedded({ ...storage, sites: [...sites], roundTripMs, port, conflictFunctions });
+      const given = present<{ dataDirectory?: string; predictorEndpoint?: string }>({
+        dataDirectory: data,
+        predictorEndpoint,
+      });
+      const server = await serveEmbedded({ ...given, sites: [...sites], roundTripMs, port, conflictFunctions });
       try {
         if (session.json) {
           session.printJson({ url: server.url, sites, dataDirectory: data ?? null });
@@ -75,6 +86,12 @@ function conflictFunction(
   if (name === undefined || module === undefined)
     throw new InvalidArgumentError('NAME=MODULE, such as merge=./merge.mjs.');
   return { ...before, [name]: module };
+}
+
+function endpoint(text: string): string {
+  if (!/^https?:$/.test(URL.canParse(text) ? new URL(text).protocol : ''))
+    throw new InvalidArgumentError('A URL, such as http://127.0.0.1:8080.');
+  return text;
 }
 
 function siteNames(text: string): string[] {

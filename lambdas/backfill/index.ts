@@ -2,13 +2,13 @@
 import type { DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda';
 import { Backfill } from '../../src/app/backfill.js';
 import { LogFollower } from '../../src/app/follow.js';
-import { ownPredictor } from '../../src/app/own-predictor.js';
+import { predictorAt } from '../../src/aws/predictor.js';
+import { readConfig } from '../../src/adapters/aws/config.js';
 import { transactionPk } from '../../src/core/items.js';
 import { workAt } from '../site.js';
 
 const ENTRY = transactionPk('');
 
-const predictor = ownPredictor();
 let follower: LogFollower | undefined;
 
 export async function handler({ Records }: DynamoDBStreamEvent): Promise<DynamoDBBatchResponse> {
@@ -23,7 +23,7 @@ export async function handler({ Records }: DynamoDBStreamEvent): Promise<DynamoD
       );
       node.site.note('log followed', { records: Records.length, open: open.length, behindMs });
     },
-    { backfill: (site) => new Backfill(site, predictor) },
+    { backfill: (site) => new Backfill(site, predictorAt(readConfig(process.env), site.options, site.clock)) },
   );
   // What was missed is foreseen with the next write, or not at all: nothing is worth telling again.
   return { batchItemFailures: [] };

@@ -33,6 +33,8 @@ const AWS_OPTIONS: OptionsInput = {
   bulkTimeoutMs: 30_000,
   healthWindowMs: 60_000,
   halfOpenAfterMs: 5000,
+  // Off everybody's path: an endpoint has half of it, and the model in the function the rest.
+  predictionTimeoutMs: 1000,
   // Kinesis orders what arrives within about a second only coarsely.
   arrivalMarginMs: 1000,
 };

@@ -12,10 +12,13 @@ import type { OrderedStore } from '../adapters/embedded/ordered-store.js';
 import { EmbeddedStreams } from '../adapters/embedded/streams.js';
 import { systemClock, systemRandom } from '../adapters/embedded/system.js';
 import { EmbeddedTables } from '../adapters/embedded/tables.js';
+import { httpEndpoint } from '../adapters/http/predictor-endpoint.js';
 import { Backfill } from '../app/backfill.js';
 import { createFront } from '../app/front.js';
 import { SiteNode } from '../app/node.js';
 import { ownPredictor } from '../app/own-predictor.js';
+import { predictorsInTurn } from '../app/predictors-in-turn.js';
+import { remotePredictor } from '../app/remote-predictor.js';
 import type { Deployment, Site } from '../app/site.js';
 import type { LocalControls, Service } from '../core/api.js';
 import { LockstepError } from '../core/errors.js';
@@ -68,6 +71,11 @@ export interface EmbeddedOptions {
   readonly wrap?: PortWraps;
   /** Who foresees events at a site; nobody where it answers nothing. @default one of its own, where there are several */
   readonly predictorOf?: (site: string) => Predictor | undefined;
+  /**
+   * Where a predictor of one's own answers (`POST {url}/invocations`, docs/PREDICTION.md), and learns: it is asked first,
+   * and each site's own where that has nothing to say.
+   */
+  readonly predictorEndpoint?: string;
   /** Where tables, streams and the control store are kept; for tests. @default by `dataDirectory` */
   readonly storeOf?: (name: string) => OrderedStore;
 }
@@ -209,7 +217,7 @@ class Engine implements EmbeddedLockstep {
   /** One site's ports: its own store, behind the faults, behind what a test puts in between. */
   #openSite(name: string, { given, deployment, world, control, network, agents }: Shared): SiteNode {
     const { wrap, creationMs = 0, observer = SILENT } = given;
-    const predictor = given.predictorOf ? given.predictorOf(name) : predictorFor(deployment);
+    const predictor = given.predictorOf ? given.predictorOf(name) : this.#predictorFor(given, deployment);
     const { callTimeoutMs, bulkTimeoutMs } = this.#options;
     const { clock, random } = world;
     const store = this.#store(given, name);
@@ -235,6 +243,16 @@ class Engine implements EmbeddedLockstep {
       ...(predictor ? { backfill: (site: Site) => new Backfill(site, predictor) } : {}),
       stopping: this.#stopping.signal,
     });
+  }
+
+  /** With one site nothing is waited for. */
+  #predictorFor({ predictorEndpoint: url, clock = systemClock }: EmbeddedOptions, { sites }: Deployment) {
+    if (sites.length < 2) return undefined;
+    const own = ownPredictor();
+    if (url === undefined) return own;
+    // What is left of the time is for the other one.
+    const invoke = httpEndpoint(url, this.#options.predictionTimeoutMs / 2);
+    return predictorsInTurn(remotePredictor(invoke, clock, { learns: true }), own);
   }
 
   async start(): Promise<void> {
@@ -275,9 +293,6 @@ class Engine implements EmbeddedLockstep {
     return store;
   }
 }
-
-/** With one site nothing is waited for. */
-const predictorFor = ({ sites }: Deployment): Predictor | undefined => (sites.length > 1 ? ownPredictor() : undefined);
 
 function wrapped<T>(wrap: ((site: string, port: T) => T) | undefined, site: string, port: T): T {
   return wrap ? wrap(site, port) : port;

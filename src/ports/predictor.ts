@@ -14,3 +14,10 @@ export interface Predictor {
 
   describe(): Promise<PredictorDescription>;
 }
+
+/**
+ * Sends a request of the contract in docs/PREDICTION.md to an endpoint, and answers what that answered: JSON both.
+ *
+ * @throws whatever kept it from a whole answer in time
+ */
+export type Invoke = (body: string) => Promise<string>;

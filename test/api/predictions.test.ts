@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { readTransaction } from '../../src/app/log.js';
 import type { BeginAnswer, CommitAnswer, EventIn, PredictionsAnswer, WriteAnswer } from '../../src/core/api.js';
 import { prepareEvent } from '../../src/core/event.js';
@@ -9,8 +11,9 @@ const order = (id: string): readonly EventIn[] =>
 
 const predictions = async (api: RunningApi) => (await api.get<PredictionsAnswer>('/predictions')).body;
 
-async function taught(): Promise<RunningApi> {
-  const api = await startApi({ roundTripMs: 40, options: { predictionPeriodMs: 20 } });
+async function taught(predictorEndpoint?: string): Promise<RunningApi> {
+  const endpoint = predictorEndpoint === undefined ? {} : { predictorEndpoint };
+  const api = await startApi({ roundTripMs: 40, options: { predictionPeriodMs: 20 }, ...endpoint });
   await api.done('PUT', '/streams/orders', {});
   const commits = Array.from({ length: 60 }, (_, n) => ({ id: `past-${n}`, events: order(`past-${n}`) }));
   await api.done('POST', '/commits/batch', { commits });
@@ -81,3 +84,76 @@ test('GET /predictions counts what was foreseen, and the waiting that it saved',
     await api.close();
   }
 }, 60_000);
+
+/** A predictor of one's own, which answers what it is told to. @returns its URL, and what ends it */
+async function endpoint(answer: (contexts: readonly unknown[]) => { status?: number; body: string } | 'never') {
+  const server = createServer((request, response) => {
+    let text = '';
+    request.on('data', (chunk) => (text += String(chunk)));
+    request.on('end', () => {
+      const { contexts } = JSON.parse(text) as { contexts: readonly unknown[] };
+      const given = answer(contexts);
+      if (given === 'never') return;
+      response.writeHead(given.status ?? 200, { 'content-type': 'application/json' });
+      response.end(given.body);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const close = (): void => {
+    server.closeAllConnections();
+    server.close();
+  };
+  return { url: `http://127.0.0.1:${port}/`, close };
+}
+
+test('a predictor of one’s own is asked first: what only it knows is foreseen', async () => {
+  // Nobody has ever committed it.
+  const odd = { stream: 'orders', key: 'order-3', type: 'odd', data: { order: 'order-3' }, step: 1, probability: 0.9 };
+  const own = await endpoint((contexts) => ({
+    body: JSON.stringify({ version: 'of my own', candidates: contexts.map(() => [odd]) }),
+  }));
+  const api = await startApi({ roundTripMs: 40, predictorEndpoint: own.url });
+  try {
+    await api.done('PUT', '/streams/orders', {});
+    await api.done<BeginAnswer>('POST', '/transactions', { id: 'order-3', streams: ['orders'] });
+    const [first] = order('order-3');
+    await api.done('POST', '/transactions/order-3/events', { events: [first] });
+    const wanted = event('orders', 'order-3', { order: 'order-3' }, { type: 'odd' });
+    const { digest } = prepareEvent(wanted);
+    await eventually(
+      'it is announced',
+      () => announced(api, 'order-3'),
+      (all) => all.includes(digest),
+    );
+    const { events } = await api.done<WriteAnswer>('POST', '/transactions/order-3/events', { events: [wanted] });
+    expect(events.map(({ foreseen }) => foreseen)).toEqual([['west']]);
+    expect((await predictions(api)).model).toMatchObject({ version: 'of my own' });
+  } finally {
+    await api.close();
+    own.close();
+  }
+}, 60_000);
+
+test.each([
+  ['fails', () => ({ status: 500, body: 'it broke' })],
+  ['answers garbage', () => ({ body: '{"candidates":{}}' })],
+  ['never answers', () => 'never' as const],
+])(
+  'one that %s is counted, and the site foresees by itself',
+  async (_what, answer) => {
+    const own = await endpoint(answer);
+    const api = await taught(own.url);
+    try {
+      const { foreseen } = await written(api, 'order-4');
+      expect(foreseen).toBe(3);
+      const { metrics } = (await predictions(api)).model;
+      expect(metrics['answered']).toBe(0);
+      expect((metrics['failed'] ?? 0) + (metrics['garbage'] ?? 0)).toBeGreaterThan(0);
+    } finally {
+      await api.close();
+      own.close();
+    }
+  },
+  60_000,
+);

@@ -14,8 +14,8 @@ const LIMITS: Readonly<Record<FunctionRole, number>> = {
   sweeper: 500 * KB,
   applier: 500 * KB,
   health: 500 * KB,
-  // The predictor in process is a tenth of it.
-  backfill: 540 * KB,
+  // The predictor in process is a tenth of it, and it alone asks endpoints.
+  backfill: 570 * KB,
   'workflow-step': 600 * KB,
   'stream-provisioner': 600 * KB,
 };

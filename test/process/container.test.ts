@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import type { FinishedContext } from '../../src/core/prediction/context.js';
 import { MAX_CONTEXTS, parseAnswer } from '../../src/core/prediction/contract.js';
+import { openEmbedded } from '../../src/embedded/index.js';
 import { farReaching } from '../unit/prediction/support.js';
 
 /** The container's program as SageMaker starts it, with its files below another prefix. */
@@ -130,6 +131,8 @@ describe('the container', () => {
     expect(parseAnswer(body, 3)).toMatchObject({ dropped: 0 });
     expect(body.candidates[0]?.[0]).toMatchObject({ stream: 'log', type: 'm', key: 'k-500', step: 1 });
 
+    expect(await answeredBy(url)).toBe(JSON.parse(model).version);
+
     child.kill('SIGTERM');
     expect(await new Promise((resolve) => child.once('close', resolve))).toBe(0);
   }, 120_000);
@@ -186,6 +189,25 @@ const hasPython = (() => {
   }
 })();
 
+/** Transactions through an engine whose mirror asks this endpoint. @returns the version that answered there */
+async function answeredBy(url: string): Promise<string> {
+  const options = { predictionPeriodMs: 20, predictionTimeoutMs: 4000 };
+  const engine = await openEmbedded({ roundTripMs: 10, options, predictorEndpoint: url });
+  try {
+    const { service } = engine;
+    await service.putStream('log', {});
+    const told = async () => (await service.getPredictions()).model;
+    for (let n = 0; ((await told()).metrics['answered'] ?? 0) < 3; n += 1) {
+      await service.begin({ id: `t-${n}`, streams: ['log'] });
+      await service.write(`t-${n}`, { events: [{ stream: 'log', key: 'k', type: 'a', data: { n } }] });
+      await service.abort(`t-${n}`, {});
+    }
+    return (await told()).version;
+  } finally {
+    await engine.close();
+  }
+}
+
 describe('a model of one’s own', () => {
   // The example is in Python: without Python there is nothing to start.
   (hasPython ? it : it.skip)(
@@ -199,6 +221,7 @@ describe('a model of one’s own', () => {
       expect(answer?.dropped).toBe(0);
       expect(answer?.candidates[0]?.[0]).toMatchObject({ stream: 'log', type: 'm', key: 'k-1', step: 1 });
       expect((await invoke(url, 'not JSON')).status).toBe(400);
+      expect(await answeredBy(url)).toBe('example');
     },
     60_000,
   );

@@ -37,7 +37,7 @@ const handler = (requestTimeout: number): NodeHttpHandler =>
   });
 
 /** The adapters try again by themselves: they know which attempt may have had its effect. */
-const configuration = ({ region, endpoint }: Reach, timeoutMs: number) => ({
+export const clientConfiguration = ({ region, endpoint }: Reach, timeoutMs: number) => ({
   region,
   ...(endpoint === undefined ? {} : { endpoint }),
   maxAttempts: 1,
@@ -45,8 +45,8 @@ const configuration = ({ region, endpoint }: Reach, timeoutMs: number) => ({
 });
 
 export function siteClients(reach: Reach, { tablesMs, streamsMs }: CallLimits): SiteClients {
-  const dynamodb = new DynamoDBClient(configuration(reach, tablesMs));
-  const kinesis = new KinesisClient(configuration(reach, streamsMs));
+  const dynamodb = new DynamoDBClient(clientConfiguration(reach, tablesMs));
+  const kinesis = new KinesisClient(clientConfiguration(reach, streamsMs));
   return {
     dynamodb,
     kinesis,
@@ -58,8 +58,8 @@ export function siteClients(reach: Reach, { tablesMs, streamsMs }: CallLimits): 
 }
 
 export const stepFunctionsClient = (reach: Reach, timeoutMs: number): SFNClient =>
-  new SFNClient(configuration(reach, timeoutMs));
+  new SFNClient(clientConfiguration(reach, timeoutMs));
 
 /** Calls functions of another site; how long each call may take is said with it. */
 export const lambdaClient = (reach: Reach, longestMs: number): LambdaClient =>
-  new LambdaClient(configuration(reach, longestMs));
+  new LambdaClient(clientConfiguration(reach, longestMs));

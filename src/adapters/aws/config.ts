@@ -25,6 +25,10 @@ const configSchema = z.strictObject({
   controlRegion: z.exactOptional(z.string()),
   /** What the ARNs of the site's state machines begin with. Absent: there are no stacks, workflows run in this process. */
   stateMachines: z.exactOptional(z.string()),
+  /** What foresees events beside the function's own model: an endpoint of SageMaker, or any that answers over HTTP. */
+  predictor: z.exactOptional(
+    z.union([z.strictObject({ endpointName: z.string() }), z.strictObject({ url: z.string() })]),
+  ),
   /** Differences to the defaults of `core/options.ts`. */
   options: z.exactOptional(z.record(z.string(), z.json())),
 });

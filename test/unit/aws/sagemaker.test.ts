@@ -1,7 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { SageMakerRuntimeClient } from '@aws-sdk/client-sagemaker-runtime';
-import { sageMakerPredictor } from '../../../src/adapters/aws/sagemaker-predictor.js';
+import { sageMakerEndpoint } from '../../../src/adapters/aws/sagemaker-endpoint.js';
+import { remotePredictor } from '../../../src/app/remote-predictor.js';
 import type { Predictor } from '../../../src/ports/predictor.js';
 
 /** A server that answers as it is told, behind the real client. */
@@ -44,7 +45,7 @@ afterEach(async () => {
 });
 
 const predictor = (timeoutMs = 5000, learns = false): Predictor =>
-  sageMakerPredictor(client, { now: () => nowMs }, { endpointName: 'lockstep', timeoutMs, learns });
+  remotePredictor(sageMakerEndpoint(client, { endpointName: 'lockstep', timeoutMs }), { now: () => nowMs }, { learns });
 const says = (body: unknown, status = 200): void => {
   answer = { status, body: typeof body === 'string' ? body : JSON.stringify(body) };
 };

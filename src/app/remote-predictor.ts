@@ -1,20 +1,15 @@
-import { InvokeEndpointCommand, type SageMakerRuntimeClient } from '@aws-sdk/client-sagemaker-runtime';
-import { admits, HEALTHY, type HealthSettings, observe } from '../../core/health.js';
-import { type InvocationRequest, MAX_CONTEXTS, parseAnswer } from '../../core/prediction/contract.js';
-import type { Clock } from '../../ports/environment.js';
-import type { ForeseenEvent, Predictor } from '../../ports/predictor.js';
+import { admits, HEALTHY, type HealthSettings, observe } from '../core/health.js';
+import { type InvocationRequest, MAX_CONTEXTS, parseAnswer } from '../core/prediction/contract.js';
+import type { Clock } from '../ports/environment.js';
+import type { ForeseenEvent, Invoke, Predictor } from '../ports/predictor.js';
 
-export interface SageMakerPredictorOptions {
-  readonly endpointName: string;
-  /** An answer that takes longer is none, milliseconds. @default 200 */
-  readonly timeoutMs?: number;
+export interface RemotePredictorOptions {
   /** When to stop asking, and when to try again. */
   readonly health?: HealthSettings;
   /** Whether committed transactions are sent for learning. Each instance of an endpoint learns by itself. @default false */
   readonly learns?: boolean;
 }
 
-const DEFAULT_TIMEOUT_MS = 200;
 const HEALTH: HealthSettings = {
   failuresToOpen: 3,
   errorRateToOpen: 0.5,
@@ -23,13 +18,13 @@ const HEALTH: HealthSettings = {
 };
 
 /**
- * A predictor behind a SageMaker endpoint, or behind anything that answers the same contract. It never fails: whatever
- * goes wrong is counted, and nothing is foreseen.
+ * A predictor behind an endpoint that answers the contract of docs/PREDICTION.md. It never fails: whatever goes wrong is
+ * counted, and nothing is foreseen.
  */
-export function sageMakerPredictor(
-  client: Pick<SageMakerRuntimeClient, 'send'>,
+export function remotePredictor(
+  invoke: Invoke,
   clock: Pick<Clock, 'now'>,
-  { endpointName, timeoutMs = DEFAULT_TIMEOUT_MS, health = HEALTH, learns = false }: SageMakerPredictorOptions,
+  { health = HEALTH, learns = false }: RemotePredictorOptions = {},
 ): Predictor {
   const counts = { asked: 0, answered: 0, failed: 0, garbage: 0, dropped: 0, skipped: 0 };
   let state = HEALTHY;
@@ -42,7 +37,7 @@ export function sageMakerPredictor(
       return undefined;
     }
     counts.asked += 1;
-    const body = await invoke(request).catch(() => undefined);
+    const body = await invoke(JSON.stringify(request)).catch(() => undefined);
     if (body === undefined) counts.failed += 1;
     const answer = body === undefined ? undefined : parseAnswer(jsonOf(body), request.contexts.length);
     if (body !== undefined && answer === undefined) counts.garbage += 1;
@@ -52,17 +47,6 @@ export function sageMakerPredictor(
     counts.dropped += answer.dropped;
     version = answer.version ?? version;
     return answer.candidates;
-  }
-
-  async function invoke(request: InvocationRequest): Promise<string> {
-    const command = new InvokeEndpointCommand({
-      EndpointName: endpointName,
-      ContentType: 'application/json',
-      Accept: 'application/json',
-      Body: Buffer.from(JSON.stringify(request)),
-    });
-    const { Body } = await client.send(command, { abortSignal: AbortSignal.timeout(timeoutMs) });
-    return Body.transformToString();
   }
 
   return {
