@@ -181,9 +181,11 @@ export function decodeRecord(data: Uint8Array): DecodedRecord {
 
 type Members = Readonly<Record<string, unknown>>;
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
 function parse(data: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(data)) as unknown;
+    return JSON.parse(UTF8.decode(data)) as unknown;
   } catch (cause) {
     throw new UnreadableRecord('not JSON', { cause });
   }

@@ -20,7 +20,8 @@ import {
   stagedAmong,
 } from '../../src/core/items.js';
 import { type DecodedRecord, decodeRecord } from '../../src/core/record.js';
-import type { Item, Row } from '../../src/core/table.js';
+import type { Item, Key, Row } from '../../src/core/table.js';
+import type { Position } from '../../src/ports/streams.js';
 
 export type StandingPart = Extract<DecodedRecord, { kind: 'part' }>;
 
@@ -49,25 +50,39 @@ export interface Standing {
   on(stream: string): readonly string[];
 }
 
+/** What stands in a shard as far as it has been read, and where to go on; nowhere, where it has come to its end. */
+interface ReadShard {
+  readonly parts: StandingPart[];
+  next: Position | undefined;
+}
+
 /** What was decoded by an earlier look at the same site: most of what stands there has not changed since. */
 export class Decoded {
   readonly #items = new WeakMap<Buffer, Item>();
+  readonly #keys = new Map<string, Key>();
   readonly #entries = new WeakMap<Item, Entry>();
-  readonly #records = new Map<string, DecodedRecord>();
+  readonly #shards = new Map<string, ReadShard>();
 
   item(value: Buffer): Item {
     return kept(this.#items, value, () => decodeItem(value));
+  }
+
+  key(bytes: string): Key {
+    let key = this.#keys.get(bytes);
+    if (key === undefined) this.#keys.set(bytes, (key = fromPrimaryBytes(bytes)));
+    return key;
   }
 
   entry(item: Item, decode: () => Entry): Entry {
     return kept(this.#entries, item, decode);
   }
 
-  /** @param place never names another record: sequences grow over the removal of a stream */
-  record(place: string, data: Uint8Array): DecodedRecord {
-    let record = this.#records.get(place);
-    if (record === undefined) this.#records.set(place, (record = decodeRecord(data)));
-    return record;
+  /** Shards only grow: a replica that begins anew has another name, and nothing is trimmed while somebody looks. */
+  shard(name: string, shardId: string): ReadShard {
+    const place = `${name}/${shardId}`;
+    let shard = this.#shards.get(place);
+    if (shard === undefined) this.#shards.set(place, (shard = { parts: [], next: 'oldest' }));
+    return shard;
   }
 }
 
@@ -81,9 +96,7 @@ export function kept<K extends object, V>(map: WeakMap<K, V>, key: K, make: () =
 /** Where the embedded engine keeps a site's items (`src/adapters/embedded/table-keys.ts`). */
 const ITEMS = 't\xfft';
 
-interface StoredRow {
-  readonly pk: string;
-  readonly sk: string;
+interface StoredRow extends Key {
   readonly item: Item;
 }
 
@@ -101,34 +114,46 @@ function amongRows<T>(
   return new Map(found.filter(([, events]) => events.length > 0));
 }
 
+/** The rows of a site by what they are: what begins the names of their partitions. */
+function rowsOf(store: MemoryStore, decoded: Decoded): ReadonlyMap<string, readonly StoredRow[]> {
+  const rows: StoredRow[] = [];
+  store.scan({ from: ITEMS, to: `${ITEMS}\xff\xff\xff` }, (bytes, value) => {
+    const { pk, sk } = decoded.key(bytes.slice(ITEMS.length));
+    rows.push({ pk, sk, item: decoded.item(value) });
+    return true;
+  });
+  return grouped(
+    rows,
+    ({ pk }) => (pk.includes('#') ? pk.slice(0, pk.indexOf('#') + 1) : pk),
+    (row) => row,
+  );
+}
+
 export async function standingAt(
   store: MemoryStore,
   clock: VirtualClock,
   physicalNames: readonly string[],
   decoded = new Decoded(),
 ): Promise<Standing> {
-  const rows: StoredRow[] = [];
-  store.scan({ from: ITEMS, to: `${ITEMS}\xff\xff\xff` }, (key, value) => {
-    rows.push({ ...fromPrimaryBytes(key.slice(ITEMS.length)), item: decoded.item(value) });
-    return true;
-  });
-  const under = (prefix: string) => rows.filter(({ pk }) => pk.startsWith(prefix));
+  const rows = rowsOf(store, decoded);
+  const under = (prefix: string) => rows.get(prefix) ?? [];
   const entries = entriesOf(under('tx#'), decoded);
+  const uncommitted = under('tx#').filter(({ sk }) => sk !== 'entry');
   const parts = await partsIn(store, clock, physicalNames, decoded);
   return {
     guards: under('guard#').map(({ item }) => readGuard(item)),
     entries,
     marks: new Map(under('mark#').map(({ sk, item }) => [sk, readMark(sk, item)])),
-    staged: amongRows(under('tx#'), stagedAmong),
-    candidates: amongRows(under('tx#'), (_id, all) => candidatesAmong(all)),
-    tallied: rows.filter(({ pk }) => pk === TALLIED).map(({ sk }) => sk),
+    staged: amongRows(uncommitted, stagedAmong),
+    candidates: amongRows(uncommitted, (_id, all) => candidatesAmong(all)),
+    tallied: under(TALLIED).map(({ sk }) => sk),
     versions: new Map(under('version#').map(({ pk, item }) => [pk.slice('version#'.length), readVersion(item)])),
     backlog: grouped(
       under('backlog#'),
       ({ pk }) => pk.slice('backlog#'.length),
       ({ item }) => String(item['id']),
     ),
-    closed: new Map(rows.filter(({ pk }) => pk === 'closed').map(({ sk, item }) => [sk, String(item['closed'])])),
+    closed: new Map(under('closed').map(({ sk, item }) => [sk, String(item['closed'])])),
     parts,
     decided: (id) => {
       const entry = entries.get(id);
@@ -140,16 +165,18 @@ export async function standingAt(
 }
 
 function entriesOf(rows: readonly StoredRow[], decoded: Decoded): ReadonlyMap<string, Entry> {
-  const items = new Map(rows.map(({ pk, sk, item }) => [`${pk}|${sk}`, item]));
-  return new Map(
-    rows
-      .filter(({ sk }) => sk === 'entry')
-      .map(({ pk, item }) => {
-        const id = pk.slice('tx#'.length);
-        const chunks = chunkKeys(id, item).map((key) => items.get(`${key.pk}|${key.sk}`));
-        return [id, decoded.entry(item, () => decodeEntry(id, item, chunks))];
-      }),
-  );
+  const chunks = new Map(rows.flatMap(({ pk, sk, item }) => (sk === 'entry' ? [] : [[`${pk}|${sk}`, item] as const])));
+  const entries = new Map<string, Entry>();
+  for (const { pk, sk, item } of rows) {
+    if (sk !== 'entry') continue;
+    const id = pk.slice('tx#'.length);
+    const itsChunks = () => chunkKeys(id, item).map((key) => chunks.get(`${key.pk}|${key.sk}`));
+    entries.set(
+      id,
+      decoded.entry(item, () => decodeEntry(id, item, itsChunks())),
+    );
+  }
+  return entries;
 }
 
 function grouped<T>(
@@ -158,7 +185,12 @@ function grouped<T>(
   what: (row: StoredRow) => T,
 ): ReadonlyMap<string, readonly T[]> {
   const groups = new Map<string, T[]>();
-  for (const row of rows) groups.set(by(row), [...(groups.get(by(row)) ?? []), what(row)]);
+  for (const row of rows) {
+    const name = by(row);
+    const group = groups.get(name);
+    if (group) group.push(what(row));
+    else groups.set(name, [what(row)]);
+  }
   return groups;
 }
 
@@ -172,12 +204,22 @@ async function partsIn(
   const parts: StandingPart[] = [];
   for (const name of names) {
     for (const { shardId } of (await streams.describe(name))?.shards ?? []) {
-      const { records } = await streams.read(name, shardId, 'oldest', 10_000);
-      for (const { sequence, data } of records) {
-        const record = decoded.record(`${name}/${sequence}`, data);
-        if (record.kind === 'part') parts.push(record);
-      }
+      const shard = decoded.shard(name, shardId);
+      await readOn(streams, name, shardId, shard);
+      for (const part of shard.parts) parts.push(part);
     }
   }
   return parts;
+}
+
+async function readOn(streams: EmbeddedStreams, name: string, shardId: string, shard: ReadShard): Promise<void> {
+  while (shard.next !== undefined) {
+    const { records, next, atTip } = await streams.read(name, shardId, shard.next, 10_000);
+    shard.next = next;
+    for (const { data } of records) {
+      const record = decodeRecord(data);
+      if (record.kind === 'part') shard.parts.push(record);
+    }
+    if (atTip) return;
+  }
 }
