@@ -63,34 +63,47 @@ export class Buckets {
   folded(bits: number): Buckets {
     const folded = new Buckets(bits);
     const mask = 2 ** bits - 1;
-    this.counts.forEach((count, bucket) => {
+    for (const bucket of this.#which((at) => this.counts[at] !== 0 || this.#isLeft(at))) {
       const into = bucket & mask;
-      folded.counts[into] = (folded.counts[into] ?? 0) + count;
+      folded.counts[into] = (folded.counts[into] ?? 0) + (this.counts[bucket] ?? 0);
       for (const lane of [0, 1]) {
         const at = into * 2 + lane;
         folded.#sums[at] = (folded.#sums[at] ?? 0) + (this.#sums[bucket * 2 + lane] ?? 0);
       }
-    });
+    }
     return folded;
   }
 
   get total(): number {
-    return this.counts.reduce((sum, count) => sum + count, 0);
+    let total = 0;
+    for (const count of this.counts) total += count;
+    return total;
   }
 
   /** Buckets in which something is left: what was added and not taken away, or the other way round. */
   get left(): readonly number[] {
-    return [...this.counts.keys()].filter((at) => this.#sums[at * 2] !== 0 || this.#sums[at * 2 + 1] !== 0);
+    return this.#which((at) => this.#isLeft(at));
   }
 
   /** Buckets that are not the same there. */
   unlike(there: Buckets): readonly number[] {
-    return [...this.counts.keys()].filter(
+    return this.#which(
       (at) =>
         this.counts[at] !== there.counts[at] ||
         this.#sums[at * 2] !== there.#sums[at * 2] ||
         this.#sums[at * 2 + 1] !== there.#sums[at * 2 + 1],
     );
+  }
+
+  #isLeft(at: number): boolean {
+    return this.#sums[at * 2] !== 0 || this.#sums[at * 2 + 1] !== 0;
+  }
+
+  /** There are many, nearly all of them empty: no list of all is made. */
+  #which(isMeant: (bucket: number) => boolean): readonly number[] {
+    const found: number[] = [];
+    for (let at = 0; at < this.counts.length; at += 1) if (isMeant(at)) found.push(at);
+    return found;
   }
 
   /** As one text, for another site. */

@@ -11,6 +11,7 @@ type Act = (service: SiteService) => Promise<unknown>;
 
 const PATIENCE_MS = 1500;
 const ATTEMPTS = 8;
+const MAX_SLEEP_MS = 2000;
 const RETRYABLE = new Set(['Unavailable', 'Undetermined', 'NotHome', 'Throttled', 'NotEnoughReplicas']);
 /** More than an item of a table takes: such events are kept in chunks. */
 const LARGE_CHARACTERS = MAX_ITEM_BYTES;
@@ -189,9 +190,10 @@ export class Clients {
     await this.#commit(client, told);
   }
 
-  /** Till just after it has expired, by whichever clock. */
+  /** Till just after it has expired, by whichever clock. Who has much time left does not: nothing else would happen. */
   async #oversleep({ expiresAtMs = 0 }: Told): Promise<void> {
     const { clock } = this.#cluster;
+    if (expiresAtMs - clock.now() > MAX_SLEEP_MS) return;
     await clock.sleep(Math.max(0, expiresAtMs - clock.now()) + this.#cluster.clockErrorMs + this.#dice.below(400));
   }
 

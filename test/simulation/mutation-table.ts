@@ -28,20 +28,38 @@ export async function runMutations(given: Arguments): Promise<number> {
   return missed.length === 0 ? 0 : 1;
 }
 
+/** The seeds of its theme first, which see it soonest, and then any. */
 async function tryMutation(mutation: Mutation, given: Arguments): Promise<Row> {
-  const state: { seeds: number; first: WorkedSeed | undefined } = { seeds: 0, first: undefined };
+  const themes = given.theme === undefined && mutation.theme !== undefined ? [mutation.theme, undefined] : [given.theme];
+  const seeds = Math.ceil(given.seeds / themes.length);
+  let tried = 0;
+  for (const theme of themes) {
+    const first = await firstFinding(mutation, { ...given, theme, seeds });
+    if (first) return rowOf(mutation, tried + first.seed - given.from + 1, first, theme);
+    tried += seeds;
+  }
+  return { mutation: mutation.name, seeds: tried, found: undefined };
+}
+
+/** The lowest seed that sees it, however many workers there are. */
+async function firstFinding(mutation: Mutation, given: Arguments): Promise<WorkedSeed | undefined> {
+  let first: WorkedSeed | undefined;
+  let tried = 0;
   await runSeeds({
     ...given,
-    theme: given.theme ?? mutation.theme,
     mutation,
     onResult: (result) => {
-      state.seeds += 1;
-      if (result.violations.length > 0) state.first ??= result;
-      return state.first === undefined;
+      tried += 1;
+      if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${mutation.name}: ${tried} of ${given.seeds} seeds`);
+      if (result.violations.length > 0 && result.seed < (first?.seed ?? Infinity)) first = result;
+      return first === undefined;
     },
   });
-  const { first, seeds } = state;
-  if (!first) return { mutation: mutation.name, seeds, found: undefined };
-  const [line = ''] = first.violations;
-  return { mutation: mutation.name, seeds, found: `${line.slice(0, 120).replaceAll('|', '/')} (seed ${first.seed})` };
+  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+  return first;
+}
+
+function rowOf({ name }: Mutation, seeds: number, { seed, violations }: WorkedSeed, theme: string | undefined): Row {
+  const which = theme === undefined ? `seed ${seed}` : `${theme}, seed ${seed}`;
+  return { mutation: name, seeds, found: `${(violations[0] ?? '').slice(0, 120).replaceAll('|', '/')} (${which})` };
 }

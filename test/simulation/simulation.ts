@@ -55,7 +55,7 @@ interface Answered {
 
 /** Virtual milliseconds within which everything is as it should be once the faults are over. */
 const LIVENESS_MS = 60_000;
-const CHECK_EVERY_MS = 1200;
+const CHECK_EVERY_MS = 600;
 const NOBODY_LEFT_MS = 400;
 
 /** One seed: a deployment, its clients and readers, and faults; then peace, in which everything has to come right. */
