@@ -490,6 +490,20 @@ export const MUTATIONS: readonly Mutation[] = [
     to: "return this.#atHome('commitOnce', [{ ...named, id: this.#site.newId() }],",
   },
   {
+    name: 'a gap is told',
+    theme: 'retention passes',
+    file: 'src/app/reading/session.ts',
+    from: '  if (owedMs < completeFromMs) throw gapError(owedMs, completeFromMs);\n',
+    to: '',
+  },
+  {
+    name: 'the log is kept till all of it stands on streams',
+    theme: 'retention passes',
+    file: 'src/app/sweep.ts',
+    from: 'const to = closed < oldest ? closed : oldest;',
+    to: 'const to = closed < oldest ? oldest : oldest;',
+  },
+  {
     name: 'ids kept while a site is missing',
     file: 'src/app/sweep.ts',
     from: '  if (inSync.length < site.ports.deployment.sites.length) return;\n',

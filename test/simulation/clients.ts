@@ -110,7 +110,9 @@ export class Clients {
   }
 
   #heard(told: Told, end: End, asked: number): void {
-    this.#history.heard(told, end, asked, this.#cluster.elapsedMs, this.#cluster.clockErrorMs);
+    const { elapsedMs, clockErrorMs } = this.#cluster;
+    const isKnown = this.#cluster.isSince(told.invokedAtMs);
+    this.#history.heard(told, end, asked, { nowMs: elapsedMs, errorMs: clockErrorMs, isKnown });
     this.#expired(told, end);
     if (end.kind === 'answer') void this.#moments.acknowledged(told);
   }
@@ -209,7 +211,7 @@ export class Clients {
     }
     if (end.kind === 'answer' && wasForeseen(end.value as WriteAnswer)) this.#history.foreseen += 1;
     this.#expired(told, end);
-    if (end.kind === 'answer' && eager) void this.#moments.written(told.id, told.digests[n] ?? '');
+    if (end.kind === 'answer' && eager) void this.#moments.written(told, told.digests[n] ?? '');
     return end;
   }
 

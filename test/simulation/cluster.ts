@@ -12,10 +12,11 @@ import { type DecidedEntry, isDecided } from '../../src/core/entry.js';
 import { candidatesAmong, chunkKeys, decodeEntry, stagedAmong, entryKey, transactionPk } from '../../src/core/items.js';
 import type { Route } from '../../src/core/route.js';
 import type { Item, Key } from '../../src/core/table.js';
+import { type Timestamp, msOf } from '../../src/core/timestamp.js';
 import { type EmbeddedLockstep, openEmbedded } from '../../src/embedded/engine.js';
 import type { MirrorAgent, Peers } from '../../src/ports/mirror-agent.js';
 import type { Predictor } from '../../src/ports/predictor.js';
-import { Decoded, type Standing, standingAt } from '../support/standing.js';
+import { Decoded, type Standing, keptOf, standingAt } from '../support/standing.js';
 import type { Dice } from './dice.js';
 import { type Call, Process } from './process.js';
 import type { Plan } from './plan.js';
@@ -50,6 +51,8 @@ export class Cluster {
   readonly workers: Worker[] = [];
   /** How far each site's clock runs ahead of the true time, milliseconds. */
   readonly aheadMs = new Map<string, (elapsedMs: number) => number>();
+  /** Retention has passed: whatever is from before this time may be gone, milliseconds since 1970. */
+  forgottenBeforeMs = -Infinity;
   /** Foresees for each process; set before the first one is born. */
   predictor: Predictor | undefined;
   /** Set before the first process is born. */
@@ -218,7 +221,23 @@ export class Cluster {
   async standing(site: string): Promise<Standing> {
     const definitions = await this.definitions();
     const names = definitions.flatMap(({ replicas }) => replicas[site]?.physicalName ?? []);
-    return standingAt(this.#store(site), this.clock, names, this.#decodedOf(site));
+    const standing = await standingAt(this.#store(site), this.clock, names, this.#decodedOf(site));
+    return this.forgets ? keptOf(standing, (at) => this.isKept(at)) : standing;
+  }
+
+  /** Whether some of what was committed may be gone by now. */
+  get forgets(): boolean {
+    return this.forgottenBeforeMs > -Infinity;
+  }
+
+  /** Whether retention has not passed since. */
+  isSince(elapsedMs: number): boolean {
+    return this.#startedAtMs + elapsedMs >= this.forgottenBeforeMs;
+  }
+
+  /** Whether what was decided then has to be there yet. */
+  isKept(at: Timestamp): boolean {
+    return msOf(at) >= this.forgottenBeforeMs;
   }
 
   /** What the log of a site says of one id now. */

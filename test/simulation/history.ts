@@ -62,8 +62,14 @@ export class History {
   /**
    * @param asked how often the same was asked until this end
    * @param errorMs how far the clocks of two sites may be apart
+   * @param isKnown no retention has passed since it was asked first
    */
-  heard(told: Told, end: End, asked: number, nowMs: number, errorMs: number): void {
+  heard(
+    told: Told,
+    end: End,
+    asked: number,
+    { nowMs, errorMs, isKnown }: { readonly nowMs: number; readonly errorMs: number; readonly isKnown: boolean },
+  ): void {
     if (end.kind === 'answer') this.#committed(told, end.value as CommitAnswer, nowMs, errorMs);
     // What an attempt was refused says nothing of one after it.
     if (asked > 1) told.refused = false;
@@ -73,7 +79,8 @@ export class History {
     // Refused before anything was decided: whoever gives up then has committed nothing.
     if (end.code === 'NotEnoughReplicas') told.refused = asked === 1;
     if (end.code !== 'VersionConflict') return;
-    if (told.committedAt.size > 0) this.wrong.push(`identity first: ${told.id} was committed, and then refused`);
+    if (told.committedAt.size > 0 && isKnown)
+      this.wrong.push(`identity first: ${told.id} was committed, and then refused`);
     told.refused = asked === 1;
     const { stream, key, actual } = end.extras as {
       readonly stream: string;

@@ -57,7 +57,9 @@ const ALL_KEYS = ['a', 'b', 'c', 'd', 'e', 'f'];
 export function anyPlan(dice: Dice, groups: readonly (readonly string[])[]): Plan {
   const sites = dice.chance(0.45) ? ['east', 'west'] : ['east', 'west', 'north'];
   const unclean = dice.chance(0.1);
+  const forgets = !unclean && dice.chance(0.1);
   const calm = dice.chance(0.05);
+  const kept = [...(unclean ? [] : ['unclean takeover']), ...(forgets ? [] : ['retention passes'])];
   return {
     sites,
     processesPerSite: dice.pick([1, 2, 3, 4]),
@@ -80,7 +82,7 @@ export function anyPlan(dice: Dice, groups: readonly (readonly string[])[]): Pla
       ...FORESEEING,
     },
     streams: streamsOf(dice, sites.length - 1),
-    faults: calm ? [] : faultsOf(dice, groups).filter((kind) => unclean || kind !== 'unclean takeover'),
+    faults: calm ? [] : faultsOf(dice, groups).filter((kind) => !kept.includes(kind)),
     faultEveryMs: dice.pick([40, 100, 250, 800]),
     faultPauseMs: 0,
     faultsAtOnce: dice.pick([1, 2, 2, 4]),
@@ -94,7 +96,7 @@ export function anyPlan(dice: Dice, groups: readonly (readonly string[])[]): Pla
       tend: dice.pick([300, 900]),
       close: dice.pick([200, 600, 2000]),
       sweep: dice.pick([500, 1500]),
-      expire: 5000,
+      expire: dice.pick([700, 5000]),
       foresee: 1500,
     },
     readers: dice.pick([2, 3, 4]),

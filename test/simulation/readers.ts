@@ -10,6 +10,8 @@ export interface Kept {
   readonly transactions: readonly WholeTransaction[];
   readonly caughtUp: boolean;
   readonly acknowledgedBefore: number;
+  /** Kept after retention had passed. */
+  readonly isLate: boolean;
   readonly at: string;
 }
 
@@ -60,7 +62,14 @@ export class ReaderGroup {
     this.#checkpoint = page.checkpoint;
     const { events = [], transactions = [], caughtUp } = page;
     this.isCaughtUp = caughtUp;
-    this.kept.push({ events, transactions, caughtUp, acknowledgedBefore, at: worker.process.name });
+    this.kept.push({
+      events,
+      transactions,
+      caughtUp,
+      acknowledgedBefore,
+      isLate: this.#cluster.forgets,
+      at: worker.process.name,
+    });
     if (events.length + transactions.length === 0) return;
     this.#cluster.trace.note(`${this.name} at ${worker.process.name}`, {
       given: this.whole ? transactions.map(({ id }) => id).join() : events.map(({ id }) => id).join(),

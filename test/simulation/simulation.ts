@@ -14,7 +14,7 @@ import { Dice } from './dice.js';
 import { ASKED_FOR, FAULT_GROUPS, FAULT_KINDS } from './faults/index.js';
 import { Injector } from './faults/injector.js';
 import type { FaultKind, Scene } from './faults/kind.js';
-import { History } from './history.js';
+import { History, type Told } from './history.js';
 import { Oracle } from './oracle.js';
 import { WORKS, type Work } from './plan.js';
 import { ReaderGroup } from './readers.js';
@@ -226,11 +226,23 @@ class Simulation {
   }
 
   #answered(): Answered {
-    const all = [...this.#history.told.values()];
+    const all = this.#told();
     return {
       committed: all.filter(({ committedAt }) => committedAt.size > 0).map(({ id }) => id),
       aborted: all.filter(({ aborted }) => aborted).map(({ id }) => id),
     };
+  }
+
+  /** What clients were told, of all that has to be there yet. */
+  #told(): readonly Told[] {
+    const all = [...this.#history.told.values()];
+    if (!this.#cluster.forgets) return all;
+    return all.flatMap((told) => {
+      const { committedAt, invokedAtMs } = told;
+      const kept = [...committedAt].filter((at) => Date.parse(at) >= this.#cluster.forgottenBeforeMs);
+      const isKept = committedAt.size > 0 ? kept.length > 0 : this.#cluster.isSince(invokedAtMs);
+      return isKept ? [{ ...told, committedAt: new Set(kept) }] : [];
+    });
   }
 
   /** Faults end; everything comes right within a bounded time; then who slept over it all wakes, and changes nothing. */
@@ -298,15 +310,24 @@ class Simulation {
     if (!log) throw new Error(`there is no site ${route.home}`);
     this.listAppends = listAppendHistory(this.#history.told.values(), log);
     const { takenFrom } = this.#moments;
-    const reading = { history: this.#history, log, takenFrom, lost: lost.conflicts, clean: !lost.wasUnclean };
+    const told = this.#told();
+    const reading = {
+      history: this.#history,
+      log,
+      takenFrom,
+      lost: lost.conflicts,
+      clean: !lost.wasUnclean,
+      isKept: (at: string) => this.#cluster.isKept(at),
+      forgotten: this.#history.acknowledged.filter((id) => !told.some((one) => one.id === id)),
+    };
     return [
       ...(await violationsAtRest(this.#cluster, this.#standingTold(lost))),
-      ...unlikeTold(this.#history.told.values(), sites, lost),
+      ...unlikeTold(told, sites, lost),
       ...(await silentlyLost(this.#cluster, lost)),
       ...(this.#cluster.predictor ? leftForeseen(sites, this.#cluster.plan.spared.includes('clients')) : []),
       ...this.#readers.flatMap((reader) => misread(reader, reading)),
-      // What an unclean takeover lost is not in the lists, though it was read and acknowledged.
-      ...(lost.wasUnclean ? [] : checkListAppend(this.listAppends).map(({ kind, text }) => `${kind}: ${text}`)),
+      // What an unclean takeover lost, or retention took, is not in the lists, though it was read and acknowledged.
+      ...(lost.wasUnclean || this.#cluster.forgets ? [] : checkListAppend(this.listAppends).map(({ kind, text }) => `${kind}: ${text}`)),
     ];
   }
 

@@ -131,6 +131,42 @@ const THEMES: readonly Theme[] = [
     }),
   },
   {
+    // A site is left and comes back while everybody writes, and most processes have not heard of it.
+    name: 'sites come and go',
+    bend: (dice, plan) => ({
+      processesPerSite: dice.between(2, 4),
+      roundTripMs: 2,
+      options: { ...plan.options, minInSync: 1, callTimeoutMs: 60, failuresToOpen: 1, halfOpenAfterMs: 50 },
+      faults: [
+        ...dice.some(['site down', 'tables down', 'partition', 'site alone', 'one-way partition'], 0.4),
+        ...dice.some(['process dies', 'all of a site die', 'process frozen'], 0.6),
+        ...dice.some(LATE_CALLS, 0.5),
+      ],
+      faultEveryMs: dice.pick([40, 100]),
+      faultsAtOnce: 2,
+      clientEveryMs: dice.pick([30, 60]),
+      keys: plan.keys.slice(0, dice.pick([1, 3])),
+      versioned: 0.8,
+      impatient: 0,
+      periodsMs: { ...plan.periodsMs, watch: 100, sweep: 500 },
+    }),
+  },
+  {
+    // All that was is older than anybody keeps it, and everybody goes on where he was.
+    name: 'retention passes',
+    bend: (dice, plan) => ({
+      faults: [
+        'retention passes',
+        ...dice.some(['site down', 'home moved', 'reconciliation', 'switchover'], 0.3),
+        ...dice.some(['process frozen', 'process sleeps over it', 'stream down', 'answer lost', 'call late'], 0.3),
+      ],
+      faultEveryMs: 250,
+      clientEveryMs: dice.pick([30, 100]),
+      periodsMs: { ...plan.periodsMs, expire: 700 },
+      readers: 4,
+    }),
+  },
+  {
     // Streams fill up and are drained while they are written, read, left and closed.
     name: 'backlogs',
     bend: (dice, plan) => ({

@@ -21,6 +21,7 @@ import {
 } from '../../src/core/items.js';
 import { type DecodedRecord, decodeRecord } from '../../src/core/record.js';
 import type { Item, Key, Row } from '../../src/core/table.js';
+import type { Timestamp } from '../../src/core/timestamp.js';
 import type { Position } from '../../src/ports/streams.js';
 
 export type StandingPart = Extract<DecodedRecord, { kind: 'part' }>;
@@ -140,7 +141,7 @@ export async function standingAt(
   const entries = entriesOf(under('tx#'), decoded);
   const uncommitted = under('tx#').filter(({ sk }) => sk !== 'entry');
   const parts = await partsIn(store, clock, physicalNames, decoded);
-  return {
+  return withEntries({
     guards: under('guard#').map(({ item }) => readGuard(item)),
     entries,
     marks: new Map(under('mark#').map(({ sk, item }) => [sk, readMark(sk, item)])),
@@ -155,6 +156,19 @@ export async function standingAt(
     ),
     closed: new Map(under('closed').map(({ sk, item }) => [sk, String(item['closed'])])),
     parts,
+  });
+}
+
+/** The same without what retention may have taken away, whether it has or not. */
+export function keptOf(standing: Standing, isKept: (at: Timestamp) => boolean): Standing {
+  const entries = new Map([...standing.entries].filter(([, entry]) => !isDecided(entry) || isKept(entry.at)));
+  return withEntries({ ...standing, entries, parts: standing.parts.filter(({ at }) => isKept(at)) });
+}
+
+function withEntries(standing: Omit<Standing, 'decided' | 'status' | 'on'>): Standing {
+  const { entries, parts } = standing;
+  return {
+    ...standing,
     decided: (id) => {
       const entry = entries.get(id);
       return entry && isDecided(entry) ? entry : undefined;

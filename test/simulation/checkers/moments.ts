@@ -37,7 +37,7 @@ export class Moments {
     if (!isTold(route)) return;
     for (const { data } of records) {
       const record = decodeRecord(data);
-      if (record.kind !== 'part') continue;
+      if (record.kind !== 'part' || !this.#cluster.isKept(record.at)) continue;
       const { line } = outLine(record.events.map(({ out }) => out));
       for (const at of route.inSync) {
         const entry = this.#cluster.decided(at, record.transactionId);
@@ -66,6 +66,7 @@ export class Moments {
 
   /** I3: each in-sync log has the commit that was just acknowledged; nothing is decided while too few are in sync. */
   async acknowledged({ id, invokedAtMs }: Told): Promise<void> {
+    if (!this.#cluster.isSince(invokedAtMs)) return;
     const fewSinceMs = this.#fewSinceMs;
     const route = await this.#cluster.route();
     if (!isTold(route)) return;
@@ -77,7 +78,8 @@ export class Moments {
   }
 
   /** Written means mirrored: each site in sync holds what was just written, or what became of its transaction. */
-  async written(id: string, digest: string): Promise<void> {
+  async written({ id, invokedAtMs }: Told, digest: string): Promise<void> {
+    if (!this.#cluster.isSince(invokedAtMs)) return;
     const route = await this.#cluster.route();
     if (!isTold(route)) return;
     for (const at of route.inSync) {

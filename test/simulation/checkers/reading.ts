@@ -1,5 +1,6 @@
 import { type DecidedEntry, isDecided } from '../../../src/core/entry.js';
 import type { EventOut } from '../../../src/core/api.js';
+import type { Timestamp } from '../../../src/core/timestamp.js';
 import type { Standing } from '../../support/standing.js';
 import type { History } from '../history.js';
 import type { ReaderGroup } from '../readers.js';
@@ -14,6 +15,10 @@ export interface Reading {
   /** See `Moments.takenFrom`. */
   readonly takenFrom: ReadonlyMap<string, string>;
   readonly clean: boolean;
+  /** Whether what was decided then has to be there yet. */
+  readonly isKept: (at: Timestamp) => boolean;
+  /** Ids that were acknowledged, of which retention may have taken everything away since. */
+  readonly forgotten: readonly string[];
 }
 
 /** Lost, duplicated, unseen, reordered, torn: all that a reader group may never meet, over all that it was given. */
@@ -23,10 +28,15 @@ export function misread(group: ReaderGroup, reading: Reading): readonly string[]
     ...torn(group, reading),
     ...strange(group, reading),
     ...(reading.clean ? [...reordered(group), ...staleCatchUp(group, reading)] : []),
-    ...(group.gap ? [] : unseen(group, reading)),
+    ...(group.gap ? [] : [...unseen(group, reading), ...missedUntold(group, reading)]),
   ];
   return wrong.map((line) => `I8: ${group.name}: ${line}`);
 }
+
+/** It owes its place to nobody: it had kept nothing when retention passed. */
+const beganLate = (group: ReaderGroup): boolean =>
+  group.kept.find(({ events, transactions, caughtUp }) => caughtUp || events.length + transactions.length > 0)
+    ?.isLate !== false;
 
 const eventsOf = (group: ReaderGroup): readonly EventOut[] =>
   group.kept.flatMap(({ events, transactions }) => [...events, ...transactions.flatMap((one) => one.events)]);
@@ -54,7 +64,7 @@ function reordered(group: ReaderGroup): readonly string[] {
   return eventsOf(group).flatMap(({ stream, subject, version, id }) => {
     if (version === undefined) return [];
     const name = `${stream}/${subject}`;
-    const before = last.get(name) ?? 0;
+    const before = last.get(name) ?? (beganLate(group) ? version - 1 : 0);
     last.set(name, version);
     return version === before + 1 || group.gap ? [] : [`version ${version} of ${name} (${id}) came after ${before}`];
   });
@@ -77,9 +87,9 @@ const numbersOf = (entry: DecidedEntry, streams: readonly string[]): readonly nu
   entry.events.filter(({ stream }) => streams.includes(stream)).map(({ number }) => number);
 
 /** What is not in the log was never committed. */
-function strange(group: ReaderGroup, { log, lost }: Reading): readonly string[] {
-  return eventsOf(group).flatMap(({ id, transactionid, data, stream, subject, number }) => {
-    if (lost.has(transactionid)) return [];
+function strange(group: ReaderGroup, { log, lost, isKept }: Reading): readonly string[] {
+  return eventsOf(group).flatMap(({ id, transactionid, data, stream, subject, number, clock }) => {
+    if (lost.has(transactionid) || !isKept(clock)) return [];
     const entry = log.decided(transactionid);
     const event = entry?.status === 'committed' ? entry.events.find((one) => one.number === number) : undefined;
     if (!event) return [`${id} was given, and is not committed`];
@@ -100,8 +110,22 @@ function unseen(group: ReaderGroup, { log }: Reading): readonly string[] {
   return wrong;
 }
 
+/** Whoever had begun to read before retention passed has seen what it took away, or was told of the gap. */
+function missedUntold(group: ReaderGroup, { history, forgotten }: Reading): readonly string[] {
+  if (beganLate(group)) return [];
+  const seen = new Set(eventsOf(group).map(({ id }) => id));
+  return forgotten.flatMap((id) =>
+    (history.told.get(id)?.events ?? []).flatMap(({ stream }, number) =>
+      group.streams.includes(stream) && !seen.has(`${id}:${number}`)
+        ? [`${id}:${number} is not kept any more, was never given, and no gap was told`]
+        : [],
+    ),
+  );
+}
+
 /** A page that says `caughtUp` leaves out nothing that had been acknowledged before it was asked for. */
-function staleCatchUp(group: ReaderGroup, { history }: Reading): readonly string[] {
+function staleCatchUp(group: ReaderGroup, { history, forgotten }: Reading): readonly string[] {
+  const gone = new Set(beganLate(group) ? forgotten : []);
   const seen = new Set<string>();
   const wrong: string[] = [];
   let checked = 0;
@@ -112,7 +136,7 @@ function staleCatchUp(group: ReaderGroup, { history }: Reading): readonly string
     for (; checked < acknowledgedBefore; checked += 1) {
       const id = history.acknowledged[checked] ?? '';
       history.told.get(id)?.events.forEach(({ stream }, number) => {
-        if (group.streams.includes(stream) && !seen.has(`${id}:${number}`))
+        if (group.streams.includes(stream) && !gone.has(id) && !seen.has(`${id}:${number}`))
           wrong.push(`${at} said caught up without ${id}:${number}`);
       });
     }

@@ -27,6 +27,7 @@ export const WORLD_FAULTS: readonly FaultKind[] = [
     return (service) => service.moveHome({ to, force: true });
   }),
   { name: 'takeover by suspicion', start: suspect },
+  { name: 'retention passes', start: forget },
 ];
 
 /** Drawn only by seeds of the theme of that name. */
@@ -57,6 +58,21 @@ function suspect(scene: Scene): () => void {
   return () => {
     for (const end of ends) end();
   };
+}
+
+/** Longer than logs and streams are kept, milliseconds. */
+const A_DAY_MS = 25 * 3_600_000;
+
+/**
+ * A day passes in which nobody is awake: then all that stood before it is older than logs and streams keep it, while
+ * readers, retries, sleeping processes and sites that are away go on where they were. Once: what would be left of a seed?
+ */
+function forget({ cluster, injector }: Scene): undefined {
+  if (cluster.forgets) return undefined;
+  cluster.forgottenBeforeMs = cluster.clock.now() + A_DAY_MS / 2;
+  cluster.clock.jump(A_DAY_MS);
+  injector.count('retention passes');
+  return undefined;
 }
 
 /** How long home goes on alone before another site is forced to be home, milliseconds. */
