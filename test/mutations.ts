@@ -493,7 +493,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'a gap is told',
     theme: 'retention passes',
     file: 'src/app/reading/session.ts',
-    from: '  if (owedMs < completeFromMs) throw gapError(owedMs, completeFromMs);\n',
+    from: '    if (cursor.readUpToMs < keptFromMs) throw gapError(cursor.readUpToMs, keptFromMs);\n',
     to: '',
   },
   {
