@@ -30,7 +30,8 @@ export async function runMutations(given: Arguments): Promise<number> {
 
 /** The seeds of its theme first, which see it soonest, and then any. */
 async function tryMutation(mutation: Mutation, given: Arguments): Promise<Row> {
-  const themes = given.theme === undefined && mutation.theme !== undefined ? [mutation.theme, undefined] : [given.theme];
+  const themes =
+    given.theme === undefined && mutation.theme !== undefined ? [mutation.theme, undefined] : [given.theme];
   const seeds = Math.ceil(given.seeds / themes.length);
   let tried = 0;
   for (const theme of themes) {

@@ -327,7 +327,9 @@ class Simulation {
       ...(this.#cluster.predictor ? leftForeseen(sites, this.#cluster.plan.spared.includes('clients')) : []),
       ...this.#readers.flatMap((reader) => misread(reader, reading)),
       // What an unclean takeover lost, or retention took, is not in the lists, though it was read and acknowledged.
-      ...(lost.wasUnclean || this.#cluster.forgets ? [] : checkListAppend(this.listAppends).map(({ kind, text }) => `${kind}: ${text}`)),
+      ...(lost.wasUnclean || this.#cluster.forgets
+        ? []
+        : checkListAppend(this.listAppends).map(({ kind, text }) => `${kind}: ${text}`)),
     ];
   }
 
