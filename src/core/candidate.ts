@@ -1,5 +1,5 @@
-import type { Json } from './api.js';
 import { type EventContent, type PreparedEvent, bodyOf, contentBytes, isEnveloped, prepareEvent } from './event.js';
+import type { ForeseenEvent } from './prediction/context.js';
 import type { Route } from './route.js';
 
 /**
@@ -60,15 +60,7 @@ const isWorthwhile = (probability: number, savedMs: number, costMs: number): boo
   probability * savedMs > (1 - probability) * costMs;
 
 /** What is foreseen, as whoever foresees says it: not to be trusted in any way. */
-export interface Wish {
-  readonly stream: string;
-  readonly key: string;
-  readonly type: string;
-  readonly data?: Json;
-  readonly dataBase64?: string;
-  readonly step: number;
-  readonly probability: number;
-}
+export type Wish = Omit<ForeseenEvent, 'expectedInMs'>;
 
 /** By what candidates are chosen. */
 export interface Choice {

@@ -10,7 +10,11 @@ import { join } from 'node:path';
 import { importTypeScript } from '../../scripts/lib/bundle.mjs';
 
 const ROOT = join(import.meta.dirname, '../..');
-const LIMIT_MS = 110_000;
+/** What a test run may take that nothing is broken in. A broken rule may hang: then it is found by the time limit. */
+const SANE_LIMIT_MS = 600_000;
+/** So many times as long as without a mutation, on this machine and now. */
+const LIMIT_FACTOR = 4;
+let limitMs = SANE_LIMIT_MS;
 
 function argument(name) {
   const at = process.argv.indexOf(name);
@@ -52,7 +56,7 @@ function run(args, cwd) {
   return spawnSync(process.execPath, args, {
     cwd,
     encoding: 'utf8',
-    timeout: LIMIT_MS,
+    timeout: limitMs,
     killSignal: 'SIGKILL',
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -73,9 +77,12 @@ const only = argument('--only');
 const seeds = argument('--seeds') ?? '100';
 const { MUTATIONS, mutated } = await importTypeScript('test/mutations.ts');
 const copy = copyTree();
+let tried = 0;
 let missed = 0;
 try {
-  const sane = only === undefined ? firstFailure(copy) : undefined;
+  const startMs = Date.now();
+  const sane = firstFailure(copy);
+  limitMs = LIMIT_FACTOR * (Date.now() - startMs);
   if (sane !== undefined) {
     console.log(`without any mutation a test fails: ${sane}`);
     process.exit(1);
@@ -83,11 +90,12 @@ try {
   console.log('rule | mutation | found by');
   for (const mutation of MUTATIONS.filter(({ name }) => only === undefined || name.startsWith(only))) {
     const { name, file, found, why } = tryMutation(mutation, copy, seeds);
+    tried += 1;
     if (found === undefined) missed += 1;
     console.log(`${name} | ${file} | ${found ?? `NOT FOUND: ${why}`}`);
   }
 } finally {
   rmSync(copy, { recursive: true, force: true });
 }
-console.log(missed === 0 ? 'every mutation is found' : `${missed} not found`);
-process.exit(missed === 0 ? 0 : 1);
+console.log(`${tried - missed} of ${tried} found`);
+process.exit(missed === 0 && tried > 0 ? 0 : 1);

@@ -46,6 +46,7 @@ describe('a data directory', () => {
     directory.release();
   });
 
+  // `takeFor` makes up the file of another process from what /proc says of it. Real ones meet in test/process.
   const onLinux = process.platform === 'linux' ? it : it.skip;
 
   onLinux('names the process that has it, and is free as soon as that one was killed', async () => {
