@@ -7,7 +7,8 @@ import type { Pace, Stage } from './pace.js';
 import { allInSync } from './settle.js';
 
 const RECOVERY_TIMEOUT_MS = 30_000;
-const SYNC_TIMEOUT_MS = 90_000;
+/** It copies what it lacks while clients go on writing: on a machine with too much to do that takes minutes. */
+const SYNC_TIMEOUT_MS = 300_000;
 
 /** What the disruptions came to. */
 export interface Aftermath {
