@@ -19,6 +19,8 @@ const TOGETHER = 32;
 const MAX_REMEMBERED = 10_000;
 /** What an older round trip weighs after a newer one. */
 const KEEP = 0.8;
+/** Where nothing is announced, the round trip is measured anew after so long. */
+const MEASURED_FOR_MS = 10_000;
 /** So many seconds of the budget may be saved up. */
 const BURST_S = 2;
 
@@ -45,7 +47,7 @@ export class Backfill {
   /** Events of each transaction when it was looked at last. */
   readonly #seen = new Map<string, number>();
   /** Round trip to a home, milliseconds. */
-  #distance: { readonly home: string; readonly ms: number } | undefined;
+  #distance: { readonly home: string; readonly ms: number; readonly atMs: number } | undefined;
   #budget: { readonly bytes: number; readonly atMs: number };
   #isLooking = false;
   /** Whether clients here say more of events than their content: as the last one did. */
@@ -202,10 +204,9 @@ export class Backfill {
   }
 
   async #distanceTo(home: string): Promise<number> {
-    if (this.#distance?.home !== home) {
-      const startedAtMs = this.#site.clock.now();
+    const startedAtMs = this.#site.clock.now();
+    if (this.#distance?.home !== home || this.#distance.atMs + MEASURED_FOR_MS <= startedAtMs) {
       await this.#site.peers.agent(home).probe();
-      this.#distance = undefined;
       this.#measured(home, this.#site.clock.now() - startedAtMs);
     }
     return this.#distance?.ms ?? 0;
@@ -213,7 +214,7 @@ export class Backfill {
 
   #measured(home: string, ms: number): void {
     const before = this.#distance?.home === home ? this.#distance.ms : ms;
-    this.#distance = { home, ms: KEEP * before + (1 - KEEP) * ms };
+    this.#distance = { home, ms: KEEP * before + (1 - KEEP) * ms, atMs: this.#site.clock.now() };
   }
 }
 

@@ -38,10 +38,14 @@ export class LogFollower {
     if (!entry || isDecided(entry)) return;
     const from = this.#confirmed.get(id) ?? 0;
     const events = staged.filter(({ number, foreseen = [] }) => number >= from && foreseen.length > 0);
+    let isTold = true;
     for (const follower of new Set(events.flatMap(({ foreseen = [] }) => foreseen))) {
       const held = events.filter(({ foreseen = [] }) => foreseen.includes(follower));
-      await confirmForeseen(site, site.routes.known, openEntryOf(entry), next, held, [follower]);
+      const route = site.routes.known;
+      if (!(await confirmForeseen(site, route, openEntryOf(entry), next, held, [follower]))) isTold = false;
     }
+    // Whoever was not told is told again with the next change.
+    if (!isTold) return;
     if (this.#confirmed.size >= MAX_REMEMBERED) this.#confirmed.clear();
     this.#confirmed.set(id, next);
   }

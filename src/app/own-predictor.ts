@@ -1,10 +1,17 @@
 import { Forecaster } from '../core/prediction/forecaster.js';
 import type { Predictor } from '../ports/predictor.js';
 
-/** A predictor in this process. It begins with nothing and learns from what is committed. */
-export function ownPredictor(forecaster: Forecaster = new Forecaster()): Predictor {
+export interface OwnPredictorOptions {
+  /** @default one that has learned nothing yet */
+  readonly forecaster?: Forecaster;
+  /** So many events ahead, 0 to 32. @default 3 */
+  readonly steps?: number;
+}
+
+/** A predictor in this process, that learns from what is committed. */
+export function ownPredictor({ forecaster = new Forecaster(), steps }: OwnPredictorOptions = {}): Predictor {
   return {
-    predict: async (contexts) => contexts.map((context) => forecaster.foresee(context)),
+    predict: async (contexts) => contexts.map((context) => forecaster.foresee(context, steps)),
     learn: async (finished) => {
       for (const each of finished) forecaster.learn(each);
     },

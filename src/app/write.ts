@@ -227,7 +227,7 @@ async function stageEverywhere(
   throw new LockstepError('Unavailable', 'not staged at every site in sync; write it again with the same id');
 }
 
-/** Tells sites that hold these events which numbers and envelopes they have. */
+/** Tells sites that hold these events which numbers and envelopes they have. @returns whether all of them know now */
 export async function confirmForeseen(
   site: Site,
   route: Route,
@@ -235,9 +235,10 @@ export async function confirmForeseen(
   next: number,
   events: readonly StagedEvent[],
   followers: readonly string[],
-): Promise<void> {
+): Promise<boolean> {
   const bare = events.map(withoutData);
-  await Promise.all(followers.map((follower) => stageAt(site, route, follower, entry, next, bare)));
+  const told = await Promise.all(followers.map((follower) => stageAt(site, route, follower, entry, next, bare)));
+  return !told.includes(false);
 }
 
 async function stageAt(

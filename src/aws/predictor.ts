@@ -13,7 +13,7 @@ import type { Invoke, Predictor } from '../ports/predictor.js';
  * none, a model in this process that learns from what is committed.
  */
 export function predictorAt(config: AwsConfig, options: Options, clock: Clock): Predictor {
-  const own = ownPredictor();
+  const own = ownPredictor({ steps: options.predictionHorizon });
   const invoke = endpointOf(config, options);
   return invoke ? predictorsInTurn(remotePredictor(invoke, clock), own) : own;
 }

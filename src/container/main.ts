@@ -21,7 +21,7 @@ const tell = (line: string): void => {
 };
 
 async function serve(): Promise<void> {
-  const server = createPredictionServer(ownPredictor(await loadForecaster()));
+  const server = createPredictionServer(ownPredictor({ forecaster: await loadForecaster() }));
   server.listen(port, host, () => {
     const address = server.address();
     tell(`serving on port ${typeof address === 'object' && address !== null ? address.port : port}`);

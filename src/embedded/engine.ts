@@ -248,7 +248,7 @@ class Engine implements EmbeddedLockstep {
   /** With one site nothing is waited for. */
   #predictorFor({ predictorEndpoint: url, clock = systemClock }: EmbeddedOptions, { sites }: Deployment) {
     if (sites.length < 2) return undefined;
-    const own = ownPredictor();
+    const own = ownPredictor({ steps: this.#options.predictionHorizon });
     if (url === undefined) return own;
     // What is left of the time is for the other one.
     const invoke = httpEndpoint(url, this.#options.predictionTimeoutMs / 2);

@@ -104,6 +104,15 @@ describe('the backfill agent', () => {
     expect((await world.standing('west')).candidates.size).toBe(0);
   });
 
+  it('how far a site is from home is measured again: it may have been near for a moment only', async () => {
+    const world = await open(new Scripted(counts), { roundTripMs: 0 });
+    await written(world, 'T1', series(2));
+    world.engine.controls.setNetwork({ roundTripMs: FAR_MS });
+    await world.clock.advance(10_000);
+    const told = await written(world, 'T2', series(3));
+    expect(told.map(({ foreseen }) => foreseen)).toEqual([[], ['west'], ['west']]);
+  });
+
   it('worth: only what saves more than it costs', async () => {
     // Worth it from p > 20 / (20 + 100) on.
     const say = () => [wish('likely', { probability: 0.2 }), wish('unlikely', { probability: 0.16 })];
@@ -236,6 +245,17 @@ describe('following the log', () => {
       [0, '"event 0"'],
       [1, '"event 1"'],
     ]);
+  });
+
+  it('at home: tells again what did not arrive', async () => {
+    const world = await open(new Scripted(counts));
+    await written(world, 'T1', series(1));
+    world.hooks.fail({ by: 'east', to: 'west', method: 'stage' }, 2);
+    await world.run(world.node('east').service.write('T1', { events: [event('event 1')] }));
+    const follower = new LogFollower(world.node('east'));
+    await world.run(follower.follow(['T1']));
+    await world.run(follower.follow(['T1']));
+    expect((await world.standing('west')).staged.get('T1')?.map(({ number }) => number)).toEqual([0, 1]);
   });
 
   it('at a follower: foresees', async () => {

@@ -72,8 +72,13 @@ export class Forecaster {
     Object.assign(this.totals, saved?.totals);
   }
 
-  /** What an open transaction will probably contain, the most probable first. */
-  foresee(context: OpenContext, reach: Reach = REACH): ForeseenEvent[] {
+  /**
+   * What an open transaction will probably contain, the most probable first.
+   *
+   * @param steps so many events ahead
+   */
+  foresee(context: OpenContext, steps = REACH.steps): ForeseenEvent[] {
+    const reach = { ...REACH, steps };
     const allowed = new Set(context.streams);
     const found = new Map<string, ForeseenEvent>();
     let ways: Way[] = [{ ...this.follow(context), probability: 1 }];

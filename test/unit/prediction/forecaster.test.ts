@@ -141,6 +141,14 @@ describe('a forecaster', () => {
 });
 
 describe('a predictor of its own', () => {
+  it('foresees as many events ahead as it is told to', async () => {
+    const furthest = async (steps: number) => {
+      const [foreseen = []] = await ownPredictor({ forecaster: TAUGHT, steps }).predict([after(order(200), 1)]);
+      return Math.max(0, ...foreseen.map(({ step }) => step));
+    };
+    expect([await furthest(0), await furthest(1), await furthest(2)]).toEqual([0, 1, 2]);
+  });
+
   it('answers for each context, and says what it has learned from', async () => {
     const predictor = ownPredictor();
     await predictor.learn(Array.from({ length: 40 }, (_, n) => order(n)));
