@@ -7,6 +7,7 @@ import { DEPLOYMENT_NAME } from '../src/adapters/aws/names.js';
 import type { StreamPolicy } from '../src/core/api.js';
 import { SITE_NAME, STREAM_NAME } from '../src/core/ids.js';
 import { type OptionsInput, optionsSchema } from '../src/core/options.js';
+import { problemsOf } from '../src/core/scaling/rules.js';
 import { streamPolicy } from '../src/http/schemas.js';
 import { type ControlPlacement, placeControlTable } from './regions.js';
 
@@ -201,12 +202,22 @@ export function settle(id: string, props: LockstepProps): Settings {
 }
 
 /** What each field alone cannot tell. */
-function problemsAmong({ deployment, sites, streams }: Parsed): string[] {
+function problemsAmong({ deployment, sites, streams, options }: Parsed): string[] {
   const most = sites.length - 1;
   const tooManyMirrors = Object.entries(streams).flatMap(([name, { mirrors }]) =>
     (mirrors?.count ?? 0) > most ? [`streams.${name}.mirrors.count: at most ${most} here`] : [],
   );
-  return [...namesTwice(sites), ...namesTooLong(deployment, sites), ...otherAccounts(sites), ...tooManyMirrors];
+  const room = { maxShards: options?.maxShards ?? optionsSchema.parse({}).maxShards, maxMirrors: most };
+  const scaling = Object.entries(streams).flatMap(([name, policy]) =>
+    policy.scaling ? problemsOf(policy.scaling, room).map((problem) => `streams.${name}.scaling: ${problem}`) : [],
+  );
+  return [
+    ...namesTwice(sites),
+    ...namesTooLong(deployment, sites),
+    ...otherAccounts(sites),
+    ...tooManyMirrors,
+    ...scaling,
+  ];
 }
 
 /** As they are written: what is left out is filled in where the functions read it. */

@@ -24,6 +24,8 @@ const OPERATIONS: readonly (keyof Service)[] = [
   'listStreams',
   'getStream',
   'putStream',
+  'getScaling',
+  'planScaling',
   'readEvents',
   'readTransactions',
   'switchover',

@@ -13,6 +13,7 @@ import { tend } from './provision.js';
 import { Readers } from './readers.js';
 import { resumeReconciliation } from './reconciliation.js';
 import { SiteService } from './service.js';
+import { scaleStreams, tendLoad } from './scaling.js';
 import { type Foreseer, Site, type SitePorts } from './site.js';
 import { addMissingMirrors, ensureActive } from './streams.js';
 import { performerOf } from './steps.js';
@@ -95,6 +96,12 @@ export class SiteNode {
     await addMissingMirrors(this.site);
     await sweepHome(this.site);
     await failBack(this.site);
+  }
+
+  /** Writes down what was offered to streams; at home, lets their shards follow it. */
+  async scale(): Promise<void> {
+    await tendLoad(this.site);
+    if (this.isServingHome) await scaleStreams(this.site);
   }
 
   /** Forgets what is older than the log is kept. */

@@ -3,6 +3,7 @@ import { backlogKey, replicaKey } from '../core/items.js';
 import { type OutRecord, encodeRecords } from '../core/record.js';
 import type { Write } from '../core/table.js';
 import type { PutOutcome } from '../ports/streams.js';
+import { measureOffered, measureTaken } from './load.js';
 import { type Site, shardTarget, streamTarget } from './site.js';
 
 /** Kinesis takes so much in one call. */
@@ -28,7 +29,9 @@ export async function putHere(site: Site, entries: readonly DecidedEntry[]): Pro
   const byStream = new Map<string, { entry: DecidedEntry; records: OutRecord[] }[]>();
   for (const entry of entries) {
     if (entry.status !== 'committed') continue;
-    for (const record of encodeRecords(entry, site.ports.deployment.name, (stream) => site.closedAt(stream))) {
+    const encoded = encodeRecords(entry, site.ports.deployment.name, (stream) => site.closedAt(stream));
+    measureOffered(site, encoded);
+    for (const record of encoded) {
       if (!keepsHere(site, record.stream)) continue;
       const list = byStream.get(record.stream) ?? [];
       if (list.length === 0) byStream.set(record.stream, list);
@@ -136,6 +139,7 @@ async function putChunk(
       chunk.map(({ key, data }) => ({ partitionKey: key, data })),
     );
     observeOutcomes(site, stream, outcomes);
+    measureTaken(site, stream, chunk, outcomes);
     return outcomes;
   } catch (error) {
     if (!(error instanceof Error)) throw error;

@@ -1,6 +1,8 @@
-import type { StreamPolicy } from '../core/api.js';
+import type { ScalingDecision, StreamPolicy } from '../core/api.js';
 import { type FullConflictPolicy, fullConflictPolicy } from '../core/conflict.js';
 import { LockstepError } from '../core/errors.js';
+import { CHANGES_A_DAY, type PastChange, recentChanges } from '../core/scaling/limits.js';
+import { type ScalingPolicy, modeOf } from '../core/scaling/rules.js';
 import type { HexRange } from '../core/hash-range.js';
 import type { ControlStore } from '../ports/control-store.js';
 
@@ -15,6 +17,8 @@ export interface FullPolicy {
   readonly conflict: FullConflictPolicy;
   readonly failback: 'stay' | 'automatic' | 'manual';
   readonly retentionHours: number;
+  /** Absent: nobody changes its shards and mirrors but who is asked to. */
+  readonly scaling?: ScalingPolicy;
 }
 
 export const DEFAULT_POLICY: FullPolicy = {
@@ -28,6 +32,7 @@ export const DEFAULT_POLICY: FullPolicy = {
 
 /** What is left out keeps its value. @throws LockstepError InvalidRequest where it contradicts itself */
 export function mergePolicy(before: FullPolicy, change: StreamPolicy): FullPolicy {
+  const scaling = change.scaling ?? before.scaling;
   return {
     shards: change.shards ?? before.shards,
     mirrors: { ...before.mirrors, ...change.mirrors },
@@ -35,7 +40,15 @@ export function mergePolicy(before: FullPolicy, change: StreamPolicy): FullPolic
     conflict: change.conflict ? fullConflictPolicy(change.conflict, before.conflict) : before.conflict,
     failback: change.failback ?? before.failback,
     retentionHours: change.retentionHours ?? before.retentionHours,
+    ...(scaling === undefined ? {} : { scaling }),
   };
+}
+
+/** What a declaration says of a stream that is there: where scaling has a say in its shards, they are where it began. */
+export function declaredPolicy(known: FullPolicy | undefined, declared: StreamPolicy): StreamPolicy {
+  const scaling = declared.scaling ?? known?.scaling;
+  if (known === undefined || scaling?.shards === undefined || modeOf(scaling) !== 'on') return declared;
+  return Object.fromEntries(Object.entries(declared).filter(([name]) => name !== 'shards'));
 }
 
 /** One site's replica of a stream. */
@@ -60,6 +73,28 @@ export interface StreamDefinition {
   readonly preferred: string;
   readonly policy: FullPolicy;
   readonly replicas: Readonly<Record<string, Replica>>;
+  /** What scaling has to remember; absent as long as its shards were never changed. */
+  readonly scaled?: Scaled;
+}
+
+/** Stands in the definition that it changes, so that a decision and its change are one. */
+interface Scaled {
+  /** How its shards were changed within the last 24 hours, by whomever. */
+  readonly changes: readonly PastChange[];
+  /** When each rule changed something last. */
+  readonly firedAtMs: Readonly<Record<string, number>>;
+  /** What scaling changed last, till it stands in the log. */
+  readonly last: readonly ScalingDecision[];
+}
+
+/** A definition with another policy; a change of its shards counts among those that Kinesis takes in a day. */
+export function resharded(definition: StreamDefinition, policy: FullPolicy, nowMs: number): StreamDefinition {
+  const from = definition.policy.shards;
+  if (from === policy.shards) return { ...definition, policy };
+  const before = definition.scaled ?? { changes: [], firedAtMs: {}, last: [] };
+  const change: PastChange = { atMs: nowMs, from, to: policy.shards };
+  const changes = [...recentChanges(before.changes, nowMs), change].slice(-2 * CHANGES_A_DAY);
+  return { ...definition, policy, scaled: { ...before, changes } };
 }
 
 /**

@@ -19,6 +19,7 @@ import type {
   ReadTransactions,
   ResolveRequest,
   RouteAnswer,
+  ScalingAnswer,
   Service,
   StreamAnswer,
   StreamPolicy,
@@ -29,6 +30,7 @@ import type {
 } from '../core/api.js';
 import { LockstepError, SiteUnavailable, isLockstepError } from '../core/errors.js';
 import type { Route } from '../core/route.js';
+import type { ScalingPolicy } from '../core/scaling/rules.js';
 import { PortThrottled, PortUnavailable } from '../ports/failures.js';
 import type { ForwardedRequest } from '../ports/mirror-agent.js';
 import { abort } from './abort.js';
@@ -48,6 +50,7 @@ import type { Readers } from './readers.js';
 import { getReconciliation } from './reconciliations.js';
 import { startReconciliation } from './reconciliation.js';
 import { resolveConflict } from './resolve-conflict.js';
+import { scalingOf } from './scaling.js';
 import { HomeFails, NotHomeAnyMore } from '../ports/signals.js';
 import { type Foreseer, type Site, siteTarget } from './site.js';
 import { describeStream, listStreams, putStream } from './streams.js';
@@ -144,6 +147,14 @@ export class SiteService implements Service {
 
   putStream(name: string, policy: StreamPolicy): Promise<StreamAnswer> {
     return this.#atHome('putStream', [name, policy], () => putStream(this.#site, name, policy));
+  }
+
+  getScaling(name: string): Promise<ScalingAnswer> {
+    return this.#atHome('getScaling', [name], () => scalingOf(this.#site, name));
+  }
+
+  planScaling(name: string, request: { readonly scaling?: ScalingPolicy }): Promise<ScalingAnswer> {
+    return this.#atHome('planScaling', [name, request], () => scalingOf(this.#site, name, request.scaling));
   }
 
   switchover(stream: string, request: { readonly to?: string; readonly force?: boolean }): Promise<Incident> {

@@ -16,6 +16,7 @@ import type { Streams } from '../ports/streams.js';
 import type { Tables } from '../ports/tables.js';
 import type { Consumers } from '../ports/consumers.js';
 import type { Perform, Run, Workflows } from '../ports/workflows.js';
+import { LoadMeter } from './load-meter.js';
 import { Registry } from './registry.js';
 import { Routes } from './routes.js';
 
@@ -110,6 +111,8 @@ export class Site {
   touched: (id: string) => void = () => undefined;
   /** Entries copied in this return so far: an attempt that failed half-way has copied, too. */
   copied = 0;
+  /** What was offered to streams that are scaled, until it is written down. */
+  readonly load = new LoadMeter();
   readonly beatAtMs = new Map<string, number>();
   /** Since when a replica that a stream may go back to has been level, by `stream@site`. */
   readonly calmSinceMs = new Map<string, number>();

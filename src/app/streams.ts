@@ -3,9 +3,17 @@ import { LockstepError } from '../core/errors.js';
 import { contains, hashOf } from '../core/hash-range.js';
 import { physicalNameOf } from '../core/ids.js';
 import { UNMIRRORED, unmirroredKey } from '../core/items.js';
+import { type ScalingPolicy, modeOf, problemsOf } from '../core/scaling/rules.js';
 import { toIso } from '../core/timestamp.js';
 import { provisionLocal } from './provision.js';
-import { DEFAULT_POLICY, type Replica, type StreamDefinition, mergePolicy } from './registry.js';
+import {
+  DEFAULT_POLICY,
+  type FullPolicy,
+  type Replica,
+  type StreamDefinition,
+  mergePolicy,
+  resharded,
+} from './registry.js';
 import type { Site } from './site.js';
 import { activateStream } from './switchover.js';
 
@@ -32,6 +40,7 @@ export async function putStream(site: Site, name: string, policy: StreamPolicy):
   if ((policy.shards ?? 1) > site.options.maxShards) {
     throw new LockstepError('InvalidRequest', `shards: at most ${site.options.maxShards}`);
   }
+  if (policy.scaling) checkScaling(site, policy.scaling);
   const { conflict } = policy;
   if (conflict?.policy === 'function' && !site.ports.conflictFunctions.names.includes(conflict.name)) {
     const known = site.ports.conflictFunctions.names.join(', ') || 'none';
@@ -54,16 +63,34 @@ function define(
   before: StreamDefinition | undefined,
   policy: StreamPolicy,
 ): StreamDefinition {
-  if (before) return { ...before, policy: mergePolicy(before.policy, policy) };
-  const full = mergePolicy(
-    { ...DEFAULT_POLICY, mirrors: { count: Math.min(1, site.others.length), create: 'now' } },
-    policy,
-  );
+  if (before) {
+    const merged = mergePolicy(before.policy, policy);
+    checkBounds(merged, policy);
+    return resharded(before, merged, site.clock.now());
+  }
+  const mirrors = { count: Math.min(1, site.others.length), create: 'now' as const };
+  const shards = policy.scaling?.shards?.min ?? DEFAULT_POLICY.shards;
+  const full = mergePolicy({ ...DEFAULT_POLICY, shards, mirrors }, policy);
+  checkBounds(full, policy);
   const createdAtMs = site.clock.now();
   const primary = newReplica(site, site.name, name, createdAtMs);
   const definition = { name, createdAtMs, preferred: site.name, policy: full, replicas: { [site.name]: primary } };
   // Mirrors that are wanted now begin with the stream: they are complete from its first event on.
   return full.mirrors.create === 'now' ? withMirrors(site, definition, full.mirrors.count) : definition;
+}
+
+/** @throws LockstepError InvalidRequest */
+export function checkScaling(site: Site, policy: ScalingPolicy): void {
+  const problems = problemsOf(policy, { maxShards: site.options.maxShards, maxMirrors: site.others.length });
+  if (problems.length > 0) throw new LockstepError('InvalidRequest', `scaling: ${problems.join('; ')}`);
+}
+
+/** What scaling would undo at once is refused. */
+function checkBounds({ scaling }: FullPolicy, { shards }: StreamPolicy): void {
+  if (shards === undefined || scaling?.shards === undefined || modeOf(scaling) !== 'on') return;
+  const { min, max } = scaling.shards;
+  if (shards >= min && shards <= max) return;
+  throw new LockstepError('InvalidRequest', `shards: scaling keeps them between ${min} and ${max}; change its bounds`);
 }
 
 function newReplica(site: Site, at: string, stream: string, completeFromMs: number): Replica {
@@ -126,7 +153,7 @@ function wantedMirrors(site: Site, { policy }: StreamDefinition, atLeast: number
 }
 
 /** Asks the sites of new mirrors to begin; those that do not answer find out by themselves. */
-async function tendMirrors(site: Site, definition: StreamDefinition): Promise<void> {
+export async function tendMirrors(site: Site, definition: StreamDefinition): Promise<void> {
   const sites = Object.keys(definition.replicas).filter((at) => at !== site.name);
   await Promise.all(
     sites.map((at) =>

@@ -94,6 +94,8 @@ function siteApi(send: Sender): SiteApi {
     getStream: (name) => get(`/streams/${segment(name)}`),
     putStream: async (name, policy) =>
       (await send('PUT', `/streams/${segment(name)}`, { body: policy })).body as StreamAnswer,
+    getScaling: (name) => get(`/streams/${segment(name)}/scaling`),
+    planScaling: (name, request) => post(`/streams/${segment(name)}/scaling/plan`, request),
     readEvents: ({ stream, ...query }, signal) =>
       get(`/streams/${segment(stream)}/events${search(query)}`, { signal, waitMs: query.waitMs }),
     readTransactions: (query, signal) => get(`/transactions/stream${search(query)}`, { signal, waitMs: query.waitMs }),

@@ -12,6 +12,7 @@
  * }
  */
 export type * from '../core/api.js';
+export type { ScalingPolicy, ScalingRule } from '../core/scaling/rules.js';
 export { isLockstepError, LockstepError } from '../core/errors.js';
 export type { ProblemCode } from '../core/errors.js';
 export type { RetryOptions } from './caller.js';

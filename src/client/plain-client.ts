@@ -21,6 +21,7 @@ import type {
   Reconciliation,
   ResolveRequest,
   RouteAnswer,
+  ScalingAnswer,
   StreamAnswer,
   StreamPolicy,
   TransactionLogEntry,
@@ -30,6 +31,7 @@ import type {
 } from '../core/api.js';
 import { LockstepError } from '../core/errors.js';
 import { newId } from '../core/ids.js';
+import type { ScalingPolicy } from '../core/scaling/rules.js';
 import { Caller } from './caller.js';
 import type { RetryOptions } from './caller.js';
 import type { LocalApi, SiteApi, Transport } from './transport.js';
@@ -105,6 +107,16 @@ export class PlainClient {
   /** Creates a stream or changes its policy. */
   putStream(name: string, policy: StreamPolicy = {}): Promise<StreamAnswer> {
     return this.#call((site) => site.putStream(name, policy));
+  }
+
+  /** What a stream's scaling rules find now, and what was decided. @throws UnknownStream */
+  getScaling(name: string): Promise<ScalingAnswer> {
+    return this.#call((site) => site.getScaling(name));
+  }
+
+  /** What other scaling rules would find and do now. Changes nothing. @throws UnknownStream, InvalidRequest */
+  planScaling(name: string, request: { readonly scaling?: ScalingPolicy } = {}): Promise<ScalingAnswer> {
+    return this.#call((site) => site.planScaling(name, request));
   }
 
   /** One page of a stream; `events` and `pages` read on and on. @throws UnknownStream, InvalidCheckpoint, Gap */

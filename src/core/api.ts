@@ -3,6 +3,9 @@
  * Times are RFC 3339 in UTC with milliseconds.
  */
 
+import type { Finding, Step } from './scaling/decide.js';
+import type { ScalingPolicy, Signal } from './scaling/rules.js';
+
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
 /** An event as a client gives it. Exactly one of `data` and `dataBase64`. */
@@ -198,6 +201,43 @@ export type ConflictPolicy =
   /** A function of the deployment's configuration chooses. One that fails leaves it to an operator. */
   | { readonly policy: 'function'; readonly name: string };
 
+/** What scaling did about a stream, or would have done. */
+export interface ScalingDecision {
+  readonly at: string;
+  readonly quantity: 'shards' | 'mirrors';
+  readonly from: number;
+  readonly to: number;
+  readonly why: string;
+  /** The rule that asked for it; none where only the bounds did. */
+  readonly rule?: string;
+  /** What it was cut down to, or held back by. */
+  readonly limit?: string;
+  /** `held`: a limit leaves it as it is. `dry-run`: it would have been done. */
+  readonly outcome: 'done' | 'held' | 'dry-run';
+}
+
+/** What a stream's scaling rules find now, and would do, and what was decided before. */
+export interface ScalingAnswer {
+  readonly stream: string;
+  readonly mode: 'on' | 'dry-run' | 'off';
+  /** The rules that were asked: the stream's own, or those that were given. */
+  readonly policy: ScalingPolicy;
+  readonly shards: number;
+  readonly mirrors: number;
+  /** Of the ten changes of shards that Kinesis takes in 24 hours. */
+  readonly changesLeft: number;
+  /** So many of the last 120 minutes are known. */
+  readonly measuredMinutes: number;
+  /** The last whole minute. */
+  readonly load?: Readonly<Record<Signal, number>>;
+  /** The highest load ahead, in full shards: as likely more as less, and exceeded once in twenty. */
+  readonly forecast?: { readonly aheadSeconds: number; readonly median: number; readonly high: number };
+  readonly rules: readonly Finding[];
+  readonly steps: readonly Step[];
+  /** Newest first. */
+  readonly decisions: readonly ScalingDecision[];
+}
+
 /** How a stream is kept. What is left out keeps its value, or its default on creation. */
 export interface StreamPolicy {
   /** Shards of each replica, 1 to 100. @default 1 */
@@ -216,6 +256,8 @@ export interface StreamPolicy {
   readonly failback?: 'stay' | 'automatic' | 'manual';
   /** 24 to 8,760. @default 24 */
   readonly retentionHours?: number;
+  /** Rules by which its shards follow the load. Given again it is replaced as a whole. @default none */
+  readonly scaling?: ScalingPolicy;
 }
 
 export interface StreamAnswer {
@@ -481,6 +523,8 @@ export interface Service {
   listStreams(): Promise<{ readonly streams: readonly StreamAnswer[] }>;
   getStream(name: string): Promise<StreamAnswer>;
   putStream(name: string, policy: StreamPolicy): Promise<StreamAnswer>;
+  getScaling(name: string): Promise<ScalingAnswer>;
+  planScaling(name: string, request: { readonly scaling?: ScalingPolicy }): Promise<ScalingAnswer>;
   readEvents(request: ReadEvents): Promise<EventPage>;
   readTransactions(request: ReadTransactions): Promise<WholeTransactionPage>;
   switchover(stream: string, request: { readonly to?: string; readonly force?: boolean }): Promise<Incident>;

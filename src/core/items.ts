@@ -28,6 +28,7 @@ import type { VersionVector } from './version-vector.js';
  *   closed                 {stream}           how far this site's replica is closed
  *   candidates             {id}               which candidates were staged here, until what became of them is counted
  *   predictions            -                  what became of all candidates here so far
+ *   load#{stream}          {minute}/{process} what one process offered a stream that is scaled, within a minute
  *   unmirrored             {stream}           a transaction wanted mirrors of it that could not be made then
  */
 
@@ -71,6 +72,12 @@ export const backlogKey = (stream: string, at: Timestamp, id: string): Key => ({
 export const replicaKey = (stream: string): Key => ({ pk: 'replica', sk: stream });
 export const UNMIRRORED = 'unmirrored';
 export const unmirroredKey = (stream: string): Key => ({ pk: UNMIRRORED, sk: stream });
+export const loadPk = (stream: string): string => `load#${stream}`;
+/** @param minute since 1970: eight digits until the year 2160 */
+export const loadKey = (stream: string, minute: number, process: string): Key => ({
+  pk: loadPk(stream),
+  sk: `${String(minute).padStart(8, '0')}/${process}`,
+});
 export const closedKey = (stream: string): Key => ({ pk: 'closed', sk: stream });
 
 const pad = (number: number): string => String(number).padStart(5, '0');

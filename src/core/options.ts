@@ -21,6 +21,12 @@ export const optionsSchema = z.strictObject({
   closePeriodMs: ms('How often the closed timestamp advances under traffic.', 20, 60_000, 1000),
   heartbeatIdleMs: ms('How often an idle stream gets a heartbeat.', 100, 3_600_000, 10_000),
   sweepPeriodMs: ms('How often what is left over is looked for.', 50, 600_000, 2000),
+  scalingPeriodMs: ms(
+    'How often the load of streams that are scaled is looked at; whole minutes of it count.',
+    1000,
+    600_000,
+    20_000,
+  ),
   probePeriodMs: ms('How often a site probes home, and home its followers.', 20, 60_000, 400),
   callTimeoutMs: ms('How long a call to another site may take.', 20, 30_000, 500),
   bulkTimeoutMs: ms('How long a call may take that compares, copies or waits for others.', 100, 300_000, 10_000),

@@ -259,7 +259,7 @@ class Engine implements EmbeddedLockstep {
     for (const node of this.nodes.values()) await node.start();
     if (!this.#background) return;
     for (const node of this.nodes.values()) await node.resume();
-    const { closePeriodMs, predictionPeriodMs, probePeriodMs, sweepPeriodMs } = this.#options;
+    const { closePeriodMs, predictionPeriodMs, probePeriodMs, scalingPeriodMs, sweepPeriodMs } = this.#options;
     for (const node of this.nodes.values()) {
       const note = (what: string) => (error: unknown) => {
         node.site.note(`${what} failed`, { why: error instanceof Error ? error.message : String(error) });
@@ -268,6 +268,7 @@ class Engine implements EmbeddedLockstep {
       this.#loops.run(probePeriodMs, () => node.tend(), note('tend'));
       this.#loops.run(closePeriodMs, () => node.close(), note('close'));
       this.#loops.run(sweepPeriodMs, () => node.sweep(), note('sweep'));
+      this.#loops.run(scalingPeriodMs, () => node.scale(), note('scale'));
       if (node.backfill) this.#loops.run(predictionPeriodMs, () => node.foresee(), note('foresee'));
       this.#loops.run(sweepPeriodMs * 10, () => node.expire(), note('expire'));
     }

@@ -1,6 +1,17 @@
 /** What the API answers: for the OpenAPI document and for tests; answers are not parsed at run time. */
 import * as z from 'zod';
-import { eventMembers, json, named, siteName, streamName, streamPolicy, time, transactionId } from './schemas.js';
+import { SIGNALS } from '../core/scaling/signals.js';
+import {
+  eventMembers,
+  json,
+  named,
+  scalingPolicy,
+  siteName,
+  streamName,
+  streamPolicy,
+  time,
+  transactionId,
+} from './schemas.js';
 
 const maybe = z.exactOptional;
 const whole = z.int().min(0);
@@ -125,6 +136,42 @@ export const stream = named(
   }),
 );
 export const streams = named('Streams', z.strictObject({ streams: z.array(stream) }));
+
+const scalingStep = {
+  quantity: z.enum(['shards', 'mirrors']),
+  from: whole,
+  to: whole,
+  why: z.string(),
+  rule: maybe(z.string()),
+  limit: maybe(z.string()).describe('What it was cut down to, or held back by'),
+};
+export const scaling = named(
+  'Scaling',
+  z.strictObject({
+    stream: streamName,
+    mode: z.enum(['on', 'dry-run', 'off']),
+    policy: scalingPolicy.describe('The rules that were asked'),
+    shards: whole,
+    mirrors: whole,
+    changesLeft: whole.describe('Of the ten changes of shards that Kinesis takes in 24 hours'),
+    measuredMinutes: whole.describe('So many of the last 120 are known'),
+    load: maybe(z.record(z.enum(SIGNALS), z.number())).describe('The last whole minute'),
+    forecast: maybe(z.strictObject({ aheadSeconds: whole, median: z.number(), high: z.number() })).describe(
+      'The highest load ahead, in full shards: as likely more as less, and exceeded once in twenty',
+    ),
+    rules: z.array(
+      z.strictObject({
+        rule: z.string(),
+        value: maybe(z.number()),
+        state: z.enum(['fires', 'resting', 'calm', 'unknown']),
+      }),
+    ),
+    steps: z.array(z.strictObject(scalingStep)).describe('What would be done now'),
+    decisions: z
+      .array(z.strictObject({ ...scalingStep, at: time, outcome: z.enum(['done', 'held', 'dry-run']) }))
+      .describe('Newest first'),
+  }),
+);
 
 const eventOut = named(
   'EventOut',

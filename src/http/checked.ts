@@ -47,6 +47,8 @@ export function checkedService(service: Service): Service {
     listStreams: () => service.listStreams(),
     getStream: async (name) => service.getStream(stream(name)),
     putStream: async (name, policy) => service.putStream(stream(name), request(schemas.streamPolicy, policy)),
+    getScaling: async (name) => service.getScaling(stream(name)),
+    planScaling: async (name, plan) => service.planScaling(stream(name), request(schemas.scalingPlanBody, plan)),
     readEvents: async (read) => service.readEvents(request(readEvents, read)),
     readTransactions: async (read) => service.readTransactions(request(readTransactions, read)),
     switchover: async (name, switchover) =>

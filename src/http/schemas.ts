@@ -7,6 +7,7 @@
 import * as z from 'zod';
 import type { Json } from '../core/api.js';
 import { RESERVED_TRANSACTION_ID, SITE_NAME, STREAM_NAME, TRANSACTION_ID } from '../core/ids.js';
+import { SIGNALS } from '../core/scaling/signals.js';
 import { isBase64, isRfc3339 } from './formats.js';
 
 /** Schemas with a name of their own in the OpenAPI document. */
@@ -114,6 +115,44 @@ const conflictPolicy = named(
   ]),
 );
 
+const bounds = (least: number, most: number) => z.strictObject({ min: count(least, most), max: count(least, most) });
+const amount = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
+const scalingRule = named(
+  'ScalingRule',
+  z.strictObject({
+    name: z
+      .string()
+      .regex(/^[A-Za-z0-9][A-Za-z0-9 -]{0,63}$/)
+      .describe('Tells it apart in decisions'),
+    when: z.strictObject({
+      signal: z.enum(SIGNALS),
+      overSeconds: maybe(count(60, 7_200)).describe('Back from now, or ahead where it is forecast. Default 60'),
+      forecast: maybe(z.strictObject({ quantile: z.number().min(0.5).max(0.999) })).describe('Of utilisation'),
+      above: maybe(amount).describe('Exactly one of above and below. The mean of the window is above'),
+      below: maybe(amount).describe('The highest minute of the window is below'),
+    }),
+    then: z.strictObject({
+      shards: maybe(
+        z.union([
+          z.strictObject({ to: count(1, 10_000) }),
+          z.strictObject({ times: z.number().min(0.01).max(100) }),
+          z.strictObject({ utilisation: z.number().min(0.01).max(1) }),
+        ]),
+      ).describe('So many, so many times as many, or as many as bring the utilisation there'),
+    }),
+    cooldownSeconds: maybe(count(60, 86_400)).describe('How long it rests. Default 300 above, 1,800 below'),
+  }),
+);
+export const scalingPolicy = named(
+  'ScalingPolicy',
+  z.strictObject({
+    mode: maybe(z.enum(['on', 'dry-run', 'off'])).describe('dry-run: what would be done is only told. Default "on"'),
+    shards: maybe(bounds(1, 10_000)),
+    rules: maybe(z.array(scalingRule).max(20)).describe('By default ahead of the forecast peak, and back after it'),
+  }),
+);
+export const scalingPlanBody = named('ScalingPlanRequest', z.strictObject({ scaling: maybe(scalingPolicy) }));
+
 export const streamPolicy = named(
   'StreamPolicy',
   z.strictObject({
@@ -128,6 +167,7 @@ export const streamPolicy = named(
     conflict: maybe(conflictPolicy),
     failback: maybe(z.enum(['stay', 'automatic', 'manual'])).describe('Default "stay"'),
     retentionHours: maybe(count(24, 8_760)).describe('Default 24'),
+    scaling: maybe(scalingPolicy).describe('Rules by which its shards follow the load. Default: none'),
   }),
 );
 export const switchoverBody = named(

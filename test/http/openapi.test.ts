@@ -19,6 +19,8 @@ const CONTRACT = `
   GET /streams
   GET /streams/{name}
   PUT /streams/{name}
+  GET /streams/{name}/scaling
+  POST /streams/{name}/scaling/plan
   GET /streams/{name}/events
   GET /transactions/stream
   POST /streams/{name}/switchover

@@ -58,6 +58,12 @@ const CASES: Record<string, { ask: [string, string, unknown?]; call: unknown[]; 
     call: ['orders', { shards: 2, mirrors: { count: 1, create: 'on-begin' }, ordering: 'versioned' }],
     status: 200,
   },
+  getScaling: { ask: ['GET', '/streams/orders/scaling'], call: ['orders'], status: 200 },
+  planScaling: {
+    ask: ['POST', '/streams/orders/scaling/plan', { scaling: { shards: { min: 1, max: 8 } } }],
+    call: ['orders', { scaling: { shards: { min: 1, max: 8 } } }],
+    status: 200,
+  },
   readEvents: {
     ask: ['GET', '/streams/orders/events?checkpoint=c0&limit=1&waitMs=0&site=west'],
     call: [{ stream: 'orders', checkpoint: 'c0', limit: 1, waitMs: 0, site: 'west' }],

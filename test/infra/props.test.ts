@@ -29,6 +29,10 @@ describe('props', () => {
     ['sites[1].region: write a region, such as "us-east-1"', { sites: [sites[0], { name: 'west' }] }],
     ['sites[1].account: write the same for all', { sites: [sites[0], { ...sites[1], account: '123456789012' }] }],
     ['streams.orders.shards: ', { streams: { orders: { shards: 0 } } }],
+    [
+      'streams.orders.scaling: shards: at most 200',
+      { streams: { orders: { scaling: { shards: { min: 1, max: 300 } } } } },
+    ],
     ['streams.orders.mirrors.count: at most 1 here', { streams: { orders: { mirrors: { count: 2 } } } }],
     ['streams.or ders: write letters, digits', { streams: { 'or ders': {} } }],
     ['witness: "eu-west-1" cannot be one: write us-east-2', { witness: 'eu-west-1' }],

@@ -1,7 +1,6 @@
 import { type PastChange, allowedStep } from './limits.js';
 import {
   type Bounds,
-  type CapacityKind,
   type Change,
   type ScalingPolicy,
   type ScalingRule,
@@ -12,16 +11,13 @@ import {
 import { type MinuteLoad, signalOf } from './signals.js';
 
 /** What scaling changes. */
-export type Quantity = CapacityKind | 'mirrors' | 'pool';
+export type Quantity = 'shards' | 'mirrors';
 
 /** What a stream has now. */
 export interface Standing {
-  readonly kind: CapacityKind;
-  /** Shards, or MiB a second of warm throughput. */
-  readonly capacity: number;
+  readonly shards: number;
   readonly mirrors: number;
-  readonly pool: number;
-  /** How its capacity was changed within the last 24 hours. */
+  /** How its shards were changed within the last 24 hours. */
   readonly changes: readonly PastChange[];
   /** When each rule changed something last, by name. */
   readonly firedAtMs: Readonly<Record<string, number>>;
@@ -62,25 +58,17 @@ export interface Decision {
   readonly steps: readonly Step[];
 }
 
-/** So many spare streams keep the pools of a site at most. */
-const POOL_BOUNDS: Bounds = { min: 0, max: 50 };
-
 /**
  * What a stream is to have now. Of several rules that raise the same quantity the highest counts; it is lowered only where
  * none raises it, and not so far that one would.
  */
 export function decide(policy: ScalingPolicy, standing: Standing, seen: Seen): Decision {
   const rules = rulesOf(policy);
-  const { kind } = standing;
-  const quantities: readonly (readonly [Quantity, number, Bounds | undefined])[] = [
-    [kind, standing.capacity, policy[kind]],
-    ['mirrors', standing.mirrors, policy.mirrors],
-    ['pool', standing.pool, POOL_BOUNDS],
-  ];
   return {
     findings: rules.map((rule) => findingOf(rule, standing, seen)),
-    steps: quantities.flatMap(([quantity, from, bounds]) => {
-      const step = bounds && stepOf({ quantity, from, bounds, rules, standing, seen });
+    steps: (['shards', 'mirrors'] as const).flatMap((quantity) => {
+      const bounds = policy[quantity];
+      const step = bounds && stepOf({ quantity, from: standing[quantity], bounds, rules, standing, seen });
       return step ? [step] : [];
     }),
   };
@@ -106,8 +94,7 @@ function stepOf(asked: Asked): Step | undefined {
   const wish = wishOf(asked);
   const wanted = clamp(wish?.to ?? from, bounds);
   if (wanted === from) return undefined;
-  const step =
-    quantity === standing.kind ? allowedStep(quantity, from, wanted, standing.changes, seen.nowMs) : { to: wanted };
+  const step = quantity === 'shards' ? allowedStep(from, wanted, standing.changes, seen.nowMs) : { to: wanted };
   const why = wish ? reasonOf(wish) : `outside of its bounds, ${bounds.min} to ${bounds.max}`;
   return { quantity, from, ...step, why, ...(wish ? { rule: wish.rule.name } : {}) };
 }
@@ -132,9 +119,9 @@ function wishOf(asked: Asked): Wish | undefined {
 /** The least number, from the wanted one on, at which no rule would raise it again at once. */
 function safelyLowered({ from, standing, seen, quantity }: Asked, rules: readonly ScalingRule[], to: number): number {
   const raising = rules.filter(({ when }) => when.above !== undefined);
-  const least = quantity === standing.kind ? 1 : 0;
+  const least = quantity === 'shards' ? 1 : 0;
   for (let number = Math.max(least, to); number < from; number += 1) {
-    const lowered = quantity === standing.kind ? { ...standing, capacity: number } : standing;
+    const lowered = quantity === 'shards' ? { ...standing, shards: number } : standing;
     if (!raising.some((rule) => isMet(rule, valueOf(rule, lowered, seen)))) return number;
   }
   return from;
@@ -165,14 +152,14 @@ const isMet = ({ when: { above, below } }: ScalingRule, value: number | undefine
  * Forecast, the highest ahead. Measured: above, the mean over the window, so that one minute's spike is none; below, its
  * highest minute, so that a lull is none. A window that is not full yet says nothing of what is below.
  */
-function valueOf(rule: ScalingRule, { capacity }: Standing, { minutes, forecast }: Seen): number | undefined {
+function valueOf(rule: ScalingRule, { shards }: Standing, { minutes, forecast }: Seen): number | undefined {
   const { signal, forecast: ahead, above } = rule.when;
   if (ahead) {
     const demand = forecast(windowOf(rule), ahead.quantile);
-    return demand === undefined ? undefined : demand / capacity;
+    return demand === undefined ? undefined : demand / shards;
   }
   const count = Math.max(1, Math.round(windowOf(rule) / 60));
-  const values = minutes.slice(-count).map((load) => signalOf(signal, load, capacity));
+  const values = minutes.slice(-count).map((load) => signalOf(signal, load, shards));
   if (values.length === 0 || (above === undefined && values.length < count)) return undefined;
   if (above === undefined || signal === 'backlogAgeSeconds') return Math.max(...values);
   return values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -1,12 +1,10 @@
-import type { CapacityKind } from './rules.js';
-
 const DAY_MS = 86_400_000;
 /** Kinesis changes the shards of a stream so often within any 24 hours. */
-const CHANGES_A_DAY = 10;
+export const CHANGES_A_DAY = 10;
 /** So many are left over when it is back where it was: for what nobody foresees. */
 const SPARE_CHANGES = 2;
 
-/** A change of a stream's capacity. */
+/** A change of a stream's shards. */
 export interface PastChange {
   readonly atMs: number;
   readonly from: number;
@@ -20,20 +18,13 @@ export interface Allowed {
 }
 
 /**
- * The step towards a number that Kinesis takes: at most double, at least half, ten changes in 24 hours. Warm throughput
- * knows no such steps.
+ * The step towards a number of shards that Kinesis takes: at most double, at least half, ten changes in 24 hours.
  *
  * Lowering is what uses the changes up: it goes no further down than the changes that are left can double it up again to
  * where it was within the last 24 hours. Who cannot lower pays; who cannot raise is throttled.
  */
-export function allowedStep(
-  kind: CapacityKind,
-  from: number,
-  wanted: number,
-  changes: readonly PastChange[],
-  nowMs: number,
-): Allowed {
-  if (wanted === from || kind === 'warmThroughputMiBps') return { to: wanted };
+export function allowedStep(from: number, wanted: number, changes: readonly PastChange[], nowMs: number): Allowed {
+  if (wanted === from) return { to: wanted };
   const recent = recentChanges(changes, nowMs);
   const left = CHANGES_A_DAY - recent.length;
   if (left <= 0) return { to: from, limit: `Kinesis takes ${CHANGES_A_DAY} changes in 24 hours` };

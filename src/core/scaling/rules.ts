@@ -1,6 +1,6 @@
 /**
  * Scaling rules as data: when a signal, measured or forecast, is above or below something over a window, then a stream is
- * to have so many shards, mirrors, or spare streams in the pools of its sites.
+ * to have so many shards, or mirrors.
  */
 
 /** What a rule may look at. Of the stream as a whole, but for the last one. */
@@ -43,11 +43,7 @@ export interface ScalingRule {
   };
   readonly then: {
     readonly shards?: Change;
-    /** Of an on-demand stream, instead of shards. */
-    readonly warmThroughputMiBps?: Change;
     readonly mirrors?: { readonly to: number };
-    /** Spare streams that each site keeps at least. */
-    readonly pool?: { readonly to: number };
   };
   /** How long it rests after it changed something, 60 to 86,400. @default 300 above, 1800 below */
   readonly cooldownSeconds?: number;
@@ -57,63 +53,62 @@ export interface ScalingRule {
 export interface ScalingPolicy {
   /** Off: nothing is changed any more, and what it has stays. @default "on" */
   readonly mode?: 'on' | 'dry-run' | 'off';
+  /** 1 to the option `maxShards`. */
   readonly shards?: Bounds;
-  readonly warmThroughputMiBps?: Bounds;
+  /** 0 to the number of sites less one. */
   readonly mirrors?: Bounds;
-  /** @default the rules of `defaultRules` */
+  /** Up to 20. @default `DEFAULT_RULES` where shards are bounded */
   readonly rules?: readonly ScalingRule[];
 }
-
-/** What a stream takes, by what: shards, or the warm throughput of an on-demand stream in units of 1 MiB a second. */
-export type CapacityKind = 'shards' | 'warmThroughputMiBps';
 
 /**
  * Ahead of the peak by forecast, at once where the forecast was wrong, and back when the next two hours will not need it.
  *
  * Above and below lie far apart, and lowering is slower than raising: load that sways about a threshold changes nothing.
  */
-export function defaultRules(kind: CapacityKind): readonly ScalingRule[] {
-  return [
-    {
-      name: 'before the peak',
-      when: { signal: 'utilisation', overSeconds: 3600, forecast: { quantile: 0.95 }, above: 0.85 },
-      then: { [kind]: { utilisation: 0.75 } },
-      cooldownSeconds: 60,
-    },
-    {
-      name: 'under load',
-      when: { signal: 'utilisation', overSeconds: 60, above: 0.8 },
-      then: { [kind]: { utilisation: 0.6 } },
-      cooldownSeconds: 60,
-    },
-    {
-      name: 'throttled',
-      when: { signal: 'throttledPerSecond', overSeconds: 60, above: 1 },
-      then: { [kind]: { times: 2 } },
-      cooldownSeconds: 180,
-    },
-    {
-      name: 'after the peak',
-      when: { signal: 'utilisation', overSeconds: 7200, forecast: { quantile: 0.95 }, below: 0.45 },
-      then: { [kind]: { utilisation: 0.7 } },
-      cooldownSeconds: 1800,
-    },
-  ];
-}
+export const DEFAULT_RULES: readonly ScalingRule[] = [
+  {
+    name: 'before the peak',
+    when: { signal: 'utilisation', overSeconds: 3600, forecast: { quantile: 0.95 }, above: 0.85 },
+    then: { shards: { utilisation: 0.75 } },
+    cooldownSeconds: 60,
+  },
+  {
+    name: 'under load',
+    when: { signal: 'utilisation', overSeconds: 60, above: 0.8 },
+    then: { shards: { utilisation: 0.6 } },
+    cooldownSeconds: 60,
+  },
+  {
+    name: 'throttled',
+    when: { signal: 'throttledPerSecond', overSeconds: 60, above: 1 },
+    then: { shards: { times: 2 } },
+    cooldownSeconds: 180,
+  },
+  {
+    name: 'after the peak',
+    when: { signal: 'utilisation', overSeconds: 7200, forecast: { quantile: 0.95 }, below: 0.45 },
+    then: { shards: { utilisation: 0.7 } },
+    cooldownSeconds: 1800,
+  },
+];
+
+/** What a policy says of itself. */
+export const modeOf = (policy: ScalingPolicy | undefined): 'on' | 'dry-run' | 'off' =>
+  policy === undefined ? 'off' : (policy.mode ?? 'on');
 
 export const cooldownOf = ({ cooldownSeconds, when }: ScalingRule): number =>
   cooldownSeconds ?? (when.above === undefined ? 1800 : 300);
 
 export const windowOf = ({ when }: ScalingRule): number => when.overSeconds ?? 60;
 
-export const rulesOf = ({ rules, warmThroughputMiBps }: ScalingPolicy): readonly ScalingRule[] =>
-  rules ?? defaultRules(warmThroughputMiBps === undefined ? 'shards' : 'warmThroughputMiBps');
+export const rulesOf = ({ rules, shards }: ScalingPolicy): readonly ScalingRule[] =>
+  rules ?? (shards === undefined ? [] : DEFAULT_RULES);
 
 // ------------------------------------------------------------------------------------------------- what is refused
 
-/** What a deployment and a stream allow. */
+/** What a deployment allows. */
 export interface ScalingRoom {
-  readonly kind: CapacityKind;
   readonly maxShards: number;
   readonly maxMirrors: number;
 }
@@ -127,10 +122,12 @@ const LONGEST_WINDOW_SECONDS = KEPT_MINUTES * 60;
 /** Why a policy cannot be: contradictory, unbounded, or without effect. Empty: it can. */
 export function problemsOf(policy: ScalingPolicy, room: ScalingRoom): readonly string[] {
   const rules = rulesOf(policy);
+  const isEmpty = rules.length === 0 && policy.mirrors === undefined && modeOf(policy) !== 'off';
   return [
+    ...(isEmpty ? ['changes nothing: give shards {min, max}, mirrors {min, max}, or rules'] : []),
     ...boundsProblems(policy, room),
     ...repeated(rules.map(({ name }) => name)).map((name) => `rules: two are named "${name}"`),
-    ...rules.flatMap((rule) => ruleProblems(rule, policy, room).map((problem) => `rule "${rule.name}": ${problem}`)),
+    ...rules.flatMap((rule) => ruleProblems(rule, policy).map((problem) => `rule "${rule.name}": ${problem}`)),
     ...contradictions(rules),
   ];
 }
@@ -139,23 +136,19 @@ const repeated = (names: readonly string[]): readonly string[] => [
   ...new Set(names.filter((name, index) => names.indexOf(name) !== index)),
 ];
 
-function boundsProblems(policy: ScalingPolicy, { kind, maxShards, maxMirrors }: ScalingRoom): readonly string[] {
-  const other = kind === 'shards' ? 'warmThroughputMiBps' : 'shards';
-  const inverted =
-    ([['shards', policy.shards], ['warmThroughputMiBps', policy.warmThroughputMiBps], ['mirrors', policy.mirrors]] as const) // prettier-ignore
-      .filter(([, bounds]) => bounds !== undefined && bounds.min > bounds.max)
-      .map(([name]) => `${name}: min is above max`);
+function boundsProblems(policy: ScalingPolicy, { maxShards, maxMirrors }: ScalingRoom): readonly string[] {
+  const inverted = (['shards', 'mirrors'] as const).filter((name) => {
+    const bounds = policy[name];
+    return bounds !== undefined && bounds.min > bounds.max;
+  });
   return [
-    ...inverted,
-    ...(policy[other] === undefined
-      ? []
-      : [`${other}: this stream is ${kind === 'shards' ? 'provisioned' : 'on-demand'}, bound its ${kind}`]),
+    ...inverted.map((name) => `${name}: min is above max`),
     ...((policy.shards?.max ?? 0) > maxShards ? [`shards: at most ${maxShards}`] : []),
     ...((policy.mirrors?.max ?? 0) > maxMirrors ? [`mirrors: this deployment has room for ${maxMirrors}`] : []),
   ];
 }
 
-function ruleProblems({ when, then }: ScalingRule, policy: ScalingPolicy, { kind }: ScalingRoom): readonly string[] {
+function ruleProblems({ when, then }: ScalingRule, policy: ScalingPolicy): readonly string[] {
   const problems: string[] = [];
   const { signal, above, below, forecast, overSeconds = 60 } = when;
   if ((above === undefined) === (below === undefined)) problems.push('when: needs exactly one of above and below');
@@ -164,11 +157,8 @@ function ruleProblems({ when, then }: ScalingRule, policy: ScalingPolicy, { kind
   }
   if (overSeconds > LONGEST_WINDOW_SECONDS) problems.push(`when.overSeconds: at most ${LONGEST_WINDOW_SECONDS}`);
   if (Object.keys(then).length === 0) problems.push('then: changes nothing');
-  for (const each of ['shards', 'warmThroughputMiBps'] as const) {
-    const change = then[each];
-    if (change === undefined) continue;
-    if (each !== kind) problems.push(`then.${each}: this stream has ${kind}`);
-    else problems.push(...changeProblems(change, when, policy[each]).map((problem) => `then.${each}: ${problem}`));
+  if (then.shards !== undefined) {
+    problems.push(...changeProblems(then.shards, when, policy.shards).map((problem) => `then.shards: ${problem}`));
   }
   if (then.mirrors !== undefined) {
     problems.push(...withinProblems(then.mirrors.to, policy.mirrors).map((problem) => `then.mirrors: ${problem}`));
@@ -220,7 +210,7 @@ const touchSame = (a: ScalingRule, b: ScalingRule): boolean => Object.keys(a.the
 
 /** How high the signal may be after a rule has lowered what it is measured against. */
 function afterLowering({ when, then }: ScalingRule, below: number): number {
-  const change = then.shards ?? then.warmThroughputMiBps;
+  const change = then.shards;
   if (!isUtilisation(when.signal) || change === undefined) return below;
   if ('times' in change) return below / change.times;
   return 'utilisation' in change ? change.utilisation : below;

@@ -33,19 +33,20 @@ export const NO_LOAD: MinuteLoad = {
 export const demandOf = ({ bytes, records }: MinuteLoad): number =>
   Math.max(bytes / SHARD_BYTES_PER_SECOND, records / SHARD_RECORDS_PER_SECOND) / 60;
 
-const SIGNAL_OF: Readonly<Record<Signal, (load: MinuteLoad, capacity: number) => number>> = {
+const SIGNAL_OF: Readonly<Record<Signal, (load: MinuteLoad, shards: number) => number>> = {
   bytesPerSecond: ({ bytes }) => bytes / 60,
   recordsPerSecond: ({ records }) => records / 60,
   transactionsPerSecond: ({ transactions }) => transactions / 60,
   throttledPerSecond: ({ throttled }) => throttled / 60,
   backlogAgeSeconds: ({ backlogAgeMs }) => backlogAgeMs / 1000,
-  utilisation: (load, capacity) => demandOf(load) / capacity,
+  utilisation: (load, shards) => demandOf(load) / shards,
   shardUtilisation: ({ shardBytes: bytes, shardRecords: records }) => demandOf({ ...NO_LOAD, bytes, records }),
 };
 
-/** @param capacity shards, or MiB a second of an on-demand stream */
-export const signalOf = (signal: Signal, load: MinuteLoad, capacity: number): number =>
-  SIGNAL_OF[signal](load, capacity);
+export const SIGNALS = Object.keys(SIGNAL_OF) as readonly Signal[];
+
+/** @param shards that the stream has */
+export const signalOf = (signal: Signal, load: MinuteLoad, shards: number): number => SIGNAL_OF[signal](load, shards);
 
 /** The highest demand of the minutes that are kept; nothing as long as these are not many. */
 export function highestLately(minutes: readonly MinuteLoad[]): number | undefined {

@@ -1,4 +1,4 @@
-import { type ScalingPolicy, type ScalingRule, defaultRules } from '../../../src/core/scaling/rules.js';
+import { type ScalingPolicy, type ScalingRule, DEFAULT_RULES } from '../../../src/core/scaling/rules.js';
 import { MINUTE_MS } from '../../../src/core/scaling/signals.js';
 import { type Load, type Outcome, runStream } from './day.js';
 
@@ -30,7 +30,7 @@ const SHRINK: ScalingRule = {
 /** The same rules but for the forecast: what it looks at ahead, these look at behind. */
 const REACTIVE: ScalingPolicy = {
   ...BOUNDS,
-  rules: [...defaultRules('shards').filter(({ name }) => ['under load', 'throttled'].includes(name)), SHRINK],
+  rules: [...DEFAULT_RULES.filter(({ name }) => ['under load', 'throttled'].includes(name)), SHRINK],
 };
 
 const BURSTS = ['no burst', 'a burst each day', 'a burst once', 'both bursts'] as const;

@@ -5,6 +5,7 @@ import type {
   Incident,
   LocalControls,
   MirrorStreamMetadata,
+  ScalingAnswer,
   Service,
   StreamAnswer,
   TransactionLogEntry,
@@ -105,6 +106,32 @@ const conflict: Conflict = {
 
 const digests = { east: { log: 'a', stream: 'b' }, west: { log: 'a', stream: 'b' } };
 
+const SCALING: ScalingAnswer = {
+  stream: 'orders',
+  mode: 'dry-run',
+  policy: { mode: 'dry-run', shards: { min: 1, max: 8 } },
+  shards: 2,
+  mirrors: 1,
+  changesLeft: 9,
+  measuredMinutes: 12,
+  load: {
+    bytesPerSecond: 1,
+    recordsPerSecond: 1,
+    transactionsPerSecond: 1,
+    throttledPerSecond: 0,
+    backlogAgeSeconds: 0,
+    utilisation: 0.5,
+    shardUtilisation: 0.7,
+  },
+  forecast: { aheadSeconds: 3600, median: 1, high: 2 },
+  rules: [
+    { rule: 'under load', value: 0.9, state: 'fires' },
+    { rule: 'before the peak', state: 'unknown' },
+  ],
+  steps: [{ quantity: 'shards', from: 2, to: 4, why: 'w', rule: 'under load', limit: 'at most doubled at a time' }],
+  decisions: [{ at: AT, quantity: 'shards', from: 2, to: 4, why: 'w', outcome: 'dry-run' }],
+};
+
 const ANSWERS: Service = {
   begin: async ({ id = 't1' }) => ({
     id,
@@ -136,6 +163,8 @@ const ANSWERS: Service = {
   listStreams: async () => ({ streams: [stream] }),
   getStream: async (name) => ({ ...stream, name }),
   putStream: async (name, policy) => ({ ...stream, name, policy }),
+  getScaling: async () => SCALING,
+  planScaling: async () => SCALING,
   readEvents: async () => ({ events: [eventOut(0)], checkpoint: 'c1', caughtUp: true }),
   readTransactions: async () => ({
     transactions: [{ id: 't1', committedAt: AT, events: [eventOut(0)] }],

@@ -5,20 +5,18 @@ import {
   type ScalingPolicy,
   type ScalingRoom,
   type ScalingRule,
-  defaultRules,
+  DEFAULT_RULES,
   problemsOf,
 } from '../../../src/core/scaling/rules.js';
 import { type MinuteLoad, NO_LOAD } from '../../../src/core/scaling/signals.js';
 
 const HOUR_MS = 3_600_000;
 const NOW_MS = 100 * 24 * HOUR_MS;
-const ROOM: ScalingRoom = { kind: 'shards', maxShards: 200, maxMirrors: 2 };
+const ROOM: ScalingRoom = { maxShards: 200, maxMirrors: 2 };
 const POLICY: ScalingPolicy = { shards: { min: 1, max: 32 } };
-const standing = (capacity: number, more: Partial<Standing> = {}): Standing => ({
-  kind: 'shards',
-  capacity,
+const standing = (shards: number, more: Partial<Standing> = {}): Standing => ({
+  shards,
   mirrors: 1,
-  pool: 0,
   changes: [],
   firedAtMs: {},
   ...more,
@@ -106,21 +104,14 @@ describe('a decision', () => {
     expect(decide(below, standing(4), seen([minute(0), minute(0)])).findings).toMatchObject([{ state: 'unknown' }]);
   });
 
-  it('changes mirrors and the pool by the same rules', () => {
+  it('changes mirrors by the same rules', () => {
     const policy: ScalingPolicy = {
       mirrors: { min: 1, max: 2 },
-      rules: [rule({ then: { mirrors: { to: 2 }, pool: { to: 3 } } })],
+      rules: [rule({ then: { mirrors: { to: 2 } } })],
     };
     expect(decide(policy, standing(1), seen([minute(1)])).steps).toMatchObject([
       { quantity: 'mirrors', from: 1, to: 2 },
-      { quantity: 'pool', from: 0, to: 3 },
     ]);
-  });
-
-  it('scales the warm throughput of an on-demand stream, in one step', () => {
-    const policy: ScalingPolicy = { warmThroughputMiBps: { min: 1, max: 100 } };
-    const { steps } = decide(policy, standing(4, { kind: 'warmThroughputMiBps' }), seen(hours(1), 30));
-    expect(steps).toMatchObject([{ quantity: 'warmThroughputMiBps', from: 4, to: 40 }]);
   });
 
   it('never flaps: under a steady load it comes to rest and stays there', () => {
@@ -134,7 +125,7 @@ describe('a decision', () => {
           const [step] = decide(POLICY, now, { ...seen(hours(demand), demand), nowMs: atMs }).steps;
           moves.push(step === undefined ? 0 : Math.sign(step.to - step.from));
           const changes = step && step.to !== step.from ? [...now.changes, { atMs, from: step.from, to: step.to }] : [];
-          now = { ...now, capacity: step?.to ?? now.capacity, changes: recentChanges(changes, atMs) };
+          now = { ...now, shards: step?.to ?? now.shards, changes: recentChanges(changes, atMs) };
         }
         expect(new Set(moves.filter((move) => move !== 0)).size).toBeLessThanOrEqual(1);
         expect(moves.slice(-5)).toEqual([0, 0, 0, 0, 0]);
@@ -145,11 +136,11 @@ describe('a decision', () => {
 
 describe('the limits of Kinesis', () => {
   it('at most double, at least half, ten changes in any 24 hours', () => {
-    expect(allowedStep('shards', 4, 20, [], NOW_MS)).toMatchObject({ to: 8, limit: 'at most doubled at a time' });
-    expect(allowedStep('shards', 5, 1, [], NOW_MS)).toMatchObject({ to: 3, limit: 'at most halved at a time' });
+    expect(allowedStep(4, 20, [], NOW_MS)).toMatchObject({ to: 8, limit: 'at most doubled at a time' });
+    expect(allowedStep(5, 1, [], NOW_MS)).toMatchObject({ to: 3, limit: 'at most halved at a time' });
     const ten: PastChange[] = Array.from({ length: 10 }, (_, n) => ({ atMs: NOW_MS - n * HOUR_MS, from: 4, to: 4 }));
-    expect(allowedStep('shards', 4, 8, ten, NOW_MS)).toMatchObject({ to: 4 });
-    expect(allowedStep('shards', 4, 8, ten, NOW_MS + 15 * HOUR_MS)).toEqual({ to: 8 });
+    expect(allowedStep(4, 8, ten, NOW_MS)).toMatchObject({ to: 4 });
+    expect(allowedStep(4, 8, ten, NOW_MS + 15 * HOUR_MS)).toEqual({ to: 8 });
   });
 
   it('however load and rules sway: no window of 24 hours has more than ten, and it never cannot come back up', () => {
@@ -162,7 +153,7 @@ describe('the limits of Kinesis', () => {
           const changes: PastChange[] = [];
           for (const [wanted, minutes] of wishes) {
             nowMs += minutes * 60_000;
-            const { to } = allowedStep('shards', capacity, wanted, changes, nowMs);
+            const { to } = allowedStep(capacity, wanted, changes, nowMs);
             expect(to).toBeLessThanOrEqual(2 * capacity);
             expect(2 * to).toBeGreaterThanOrEqual(capacity);
             if (to === capacity) continue;
@@ -186,17 +177,17 @@ describe('rules that cannot be', () => {
 
   it('the rules by default can', () => {
     expect(problems(POLICY)).toBe('');
-    const onDemand: ScalingPolicy = { warmThroughputMiBps: { min: 1, max: 10 } };
-    expect(problems(onDemand, { ...ROOM, kind: 'warmThroughputMiBps' })).toBe('');
-    expect(defaultRules('shards').length).toBeGreaterThan(0);
+    expect(DEFAULT_RULES.length).toBeGreaterThan(0);
+    expect(problems({ mode: 'off' })).toBe('');
   });
 
   it.each<[string, ScalingPolicy, RegExp]>([
-    ['unbounded', {}, /rule "before the peak": then.shards: unbounded/],
+    ['unbounded', { rules: DEFAULT_RULES }, /rule "before the peak": then.shards: unbounded/],
+    ['nothing at all', {}, /changes nothing/],
+    ['off, and contradictory', { ...POLICY, mode: 'off', rules: [rule({}), rule({})] }, /two are named/],
     ['bounds upside down', { shards: { min: 4, max: 2 } }, /shards: min is above max/],
     ['more than there may be', { shards: { min: 1, max: 500 } }, /shards: at most 200/],
     ['more mirrors than sites', { ...POLICY, mirrors: { min: 1, max: 3 } }, /mirrors: this deployment has room for 2/],
-    ['of an on-demand stream', { ...POLICY, warmThroughputMiBps: { min: 1, max: 2 } }, /warmThroughputMiBps: this stream is provisioned/], // prettier-ignore
     ['above and below', { ...POLICY, rules: [rule({ when: { signal: 'utilisation', above: 1, below: 0.5 } })] }, /exactly one of above and below/], // prettier-ignore
     ['neither', { ...POLICY, rules: [rule({ when: { signal: 'utilisation' } })] }, /exactly one of above and below/],
     ['a forecast of what is not forecast', { ...POLICY, rules: [rule({ when: { signal: 'throttledPerSecond', above: 1, forecast: { quantile: 0.9 } } })] }, /throttledPerSecond is not forecast/], // prettier-ignore
