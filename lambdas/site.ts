@@ -32,7 +32,7 @@ export async function answerAt<T>(work: (site: AwsSite) => Promise<T>): Promise<
  */
 export async function workAt<T>(work: (node: SiteNode) => Promise<T>, overrides?: AwsOverrides): Promise<T> {
   const open = await site(overrides);
-  await open.node.recall();
+  await open.node.refresh();
   const result = await work(open.node);
   await open.settle();
   return result;

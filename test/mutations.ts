@@ -842,4 +842,32 @@ export const MUTATIONS: readonly Mutation[] = [
     to: '      if (Math.random() > 1) {\n',
     unseen: 'no fault of the simulation deletes a stream',
   },
+  {
+    name: 'each stream that is made anew is filled',
+    file: 'src/app/provision.ts',
+    from: 'const before = site.filled.get(physicalName);',
+    to: 'const before = site.filled.get(physicalName) ?? [...site.filled.values()][0];',
+    unseen: 'no fault of the simulation deletes a stream',
+  },
+  {
+    name: 'a stream that is slow to fail is given up in time',
+    file: 'src/app/put.ts',
+    from: ' || site.clock.now() >= untilMs)',
+    to: ')',
+    unseen: 'a site that is left too soon comes back',
+  },
+  {
+    name: 'who is held up by every backlog drains one',
+    file: 'src/app/switchover.ts',
+    from: '(await drainBacklog(site, stream)) ? site.name : undefined',
+    to: 'undefined',
+    unseen: 'the applier comes by soon',
+  },
+  {
+    name: 'a probe looks for backlogs',
+    file: 'src/app/agent.ts',
+    from: 'await Promise.all([fencedTo(site), recallBacklogs(site)])',
+    to: '[await fencedTo(site)]',
+    unseen: 'a stream may be read where its records are on their way',
+  },
 ];

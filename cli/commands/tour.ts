@@ -13,7 +13,9 @@ import { addCommand, CommandFailed, type Session } from './command.js';
 import { present, wholeNumber } from './parse.js';
 import { portOption } from './serve.js';
 
+/** Of a server that the tour starts; a deployment may be a small one, or an emulator, and others may use it. */
 const DEFAULT_CLIENTS = 32;
+const DEFAULT_CLIENTS_THERE = 4;
 const DEFAULT_ROUND_TRIP_MS = 20;
 const NAMED_ROWS = 5;
 const DEFAULT_PREFIX = 'tour-';
@@ -27,7 +29,7 @@ interface TourCommandOptions {
   readonly timestamp?: string;
   readonly strict?: boolean;
   readonly cases?: number;
-  readonly clients: number;
+  readonly clients?: number;
   readonly roundTripMs: number;
   readonly data?: string;
   readonly port: number;
@@ -49,9 +51,10 @@ export function addTour(program: Command, io: Io): void {
         new Option('--timestamp <column>', 'the column with the time'),
         new Option('--strict', 'a broken row ends it; else such rows are named, counted and left out'),
         new Option('--cases <n>', 'only the first so many cases').argParser(wholeNumber(1, 99_999_999)),
-        new Option('--clients <n>', 'cases under way at a time')
-          .argParser(wholeNumber(1, 1_000))
-          .default(DEFAULT_CLIENTS),
+        new Option(
+          '--clients <n>',
+          `cases under way at a time (default: ${DEFAULT_CLIENTS}; with --endpoint ${DEFAULT_CLIENTS_THERE})`,
+        ).argParser(wholeNumber(1, 1_000)),
         new Option('--round-trip-ms <ms>', 'distance between the sites')
           .argParser(wholeNumber(0, 1_000))
           .default(DEFAULT_ROUND_TRIP_MS),
@@ -83,13 +86,14 @@ export function addTour(program: Command, io: Io): void {
       const log = await readLog();
       tellLog(session, file, log);
       const deployment = await open(session, options);
+      const { clients = deployment.isOurs ? DEFAULT_CLIENTS : DEFAULT_CLIENTS_THERE } = options;
       try {
-        tellDeployment(session, deployment, options.clients);
+        tellDeployment(session, deployment, clients);
         const view = createTourView(session.terminal);
         const result = await runTour({
           log,
           readLog,
-          clients: options.clients,
+          clients,
           deployment,
           view,
           signal: io.interrupted,

@@ -9,7 +9,7 @@ import type { SiteState } from './state.js';
 
 const POLL_MS = 250;
 const PAGE = 1_000;
-const WAIT_MS = 1_000;
+const REST_MS = 100;
 const COMPARISONS = 3;
 const COMPARE_AGAIN_MS = 1_000;
 /** Of one comparison: a deployment's functions may have to start for it. */
@@ -83,13 +83,14 @@ async function readStream(
   for (;;) {
     let page;
     try {
-      page = await client.readEvents({ stream, site, limit: PAGE, waitMs: WAIT_MS, ...from });
+      page = await client.readEvents({ stream, site, limit: PAGE, ...from });
     } catch (error) {
       return `${stream} at ${site}: ${messageOf(error)}`;
     }
     for (const event of page.events) reading.take(stream, event);
     if (page.caughtUp) return undefined;
     if (page.events.length === 0 && Date.now() > giveUpAt) return `${site} does not say that ${stream} is complete`;
+    if (page.events.length === 0) await setTimeout(REST_MS);
     from = { checkpoint: page.checkpoint };
   }
 }

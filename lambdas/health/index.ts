@@ -5,5 +5,8 @@
 import { workAt } from '../site.js';
 
 export function handler(): Promise<void> {
-  return workAt((node) => node.watch().finally(() => node.tellStanding()));
+  return workAt(async (node) => {
+    await node.recall();
+    await node.watch().finally(() => node.tellStanding());
+  });
 }

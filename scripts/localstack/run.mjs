@@ -89,6 +89,9 @@ function environment(python, folder, port) {
     LAMBDA_RUNTIME_EXECUTOR: 'host',
     SQS_ENDPOINT_STRATEGY: 'path',
     DYNAMODB_IN_MEMORY: '1',
+    // Streams of tables by DynamoDB Local itself: the other provider reads each item before it writes it.
+    PROVIDER_OVERRIDE_DYNAMODB: 'v2',
+    LS_LOG: process.env.LS_LOG ?? 'info',
     // Milliseconds that a stream takes until it is active.
     KINESIS_LATENCY: process.env.KINESIS_LATENCY ?? '0',
     KINESIS_ON_DEMAND_STREAM_COUNT_LIMIT: '50',

@@ -1,6 +1,7 @@
 import { type Entry, isDecided, sumOf } from '../core/entry.js';
 import { PortThrottled } from '../ports/failures.js';
 import type { LogLine, MarkedEntry, MirrorAgent, OpenTransaction } from '../ports/mirror-agent.js';
+import { recallBacklogs } from './applier.js';
 import { announceHere } from './candidates.js';
 import { behindHere, closeHere, type Closer } from './close.js';
 import { moveHere } from './consumers.js';
@@ -25,7 +26,7 @@ const PROVISION = 'provision-';
 /** The mirror agent of a site: what other sites can ask of it. Each method is a use case, local work only. */
 export function createAgent(site: Site, closer: Closer, perform: MirrorAgent['perform']): MirrorAgent {
   return {
-    probe: async () => ({ nowMs: site.clock.now(), term: await fencedTo(site), behind: behindHere(site) }),
+    probe: () => probeHere(site),
     sees: ({ site: other }) => sees(site, other),
     tend: () => tendToEnd(site),
     stage: (request) => stageHere(site, request),
@@ -46,6 +47,12 @@ export function createAgent(site: Site, closer: Closer, perform: MirrorAgent['pe
     takeOver: async ({ entry }) => ((await decideAnew(site, entry)) ? 'taken' : 'refused'),
     perform,
   };
+}
+
+/** Another process may have left a backlog since this one looked: streams are moved by this answer. */
+async function probeHere(site: Site) {
+  const [term] = await Promise.all([fencedTo(site), recallBacklogs(site)]);
+  return { nowMs: site.clock.now(), term, behind: behindHere(site) };
 }
 
 /** A stream takes tens of seconds until it is there: nobody waits for that, a workflow goes on. What reads here, follows. */

@@ -24,7 +24,6 @@ export async function beginAnew(site: Site, stream: string): Promise<string | un
     };
     return { ...before, replicas: { ...before.replicas, [site.name]: anew } };
   });
-  site.filled.delete(stream);
   site.note('a replica begins anew', { stream, retired: old.physicalName });
   return old.physicalName;
 }

@@ -42,11 +42,13 @@ export async function drainBacklog(site: Site, stream: string, { filling = false
 /**
  * What other processes of this site have left in its backlogs, or drained: a process that believes a stream level puts new
  * records before old ones, one that believes it behind keeps it so.
+ *
+ * @param isMeant which streams are looked up; all by default
  */
-export async function recallBacklogs(site: Site): Promise<void> {
+export async function recallBacklogs(site: Site, isMeant = (_stream: string): boolean => true): Promise<void> {
   await Promise.all(
     site.registry.local.map(async ({ definition: { name }, replica }) => {
-      if (replica.state === 'creating' || site.refilling.has(name)) return;
+      if (!isMeant(name) || replica.state === 'creating' || site.refilling.has(name)) return;
       const { rows } = await site.tables.query({ pk: backlogPk(name), limit: 1 });
       if (rows.length > 0) site.behind.add(name);
       else site.behind.delete(name);

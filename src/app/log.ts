@@ -100,25 +100,32 @@ export async function stillPending(site: Site, ids: readonly string[]): Promise<
 
 /** Every mark of the site, bucket by bucket. */
 export async function* allMarks(site: Site): AsyncGenerator<readonly Mark[]> {
-  for (let bucket = 0; bucket < site.copies; bucket += 1) {
-    let after: string | undefined;
-    do {
-      const page = await site.tables.query({ pk: markPk(bucket), ...(after === undefined ? {} : { after }) });
-      if (page.rows.length > 0) yield page.rows.map(({ key, item }) => readMark(key.sk, item));
-      after = page.next;
-    } while (after !== undefined);
-  }
+  for (let bucket = 0; bucket < site.copies; bucket += 1) yield* marksIn(site, bucket);
 }
 
-/** Pending ones at or below a timestamp (all by default). */
-export async function pendingMarks(site: Site, upTo?: Timestamp): Promise<readonly (Mark & { state: 'pending' })[]> {
-  const found: (Mark & { state: 'pending' })[] = [];
-  for await (const marks of allMarks(site)) {
-    for (const mark of marks) {
-      if (mark.state === 'pending' && (upTo === undefined || mark.at <= upTo)) found.push(mark);
-    }
-  }
-  return found;
+async function* marksIn(site: Site, bucket: number): AsyncGenerator<readonly Mark[]> {
+  let after: string | undefined;
+  do {
+    const page = await site.tables.query({ pk: markPk(bucket), ...(after === undefined ? {} : { after }) });
+    if (page.rows.length > 0) yield page.rows.map(({ key, item }) => readMark(key.sk, item));
+    after = page.next;
+  } while (after !== undefined);
+}
+
+type PendingMark = Mark & { readonly state: 'pending' };
+
+/** Pending ones at or below a timestamp (all by default). The buckets side by side: whoever reads waits for them. */
+export async function pendingMarks(site: Site, upTo?: Timestamp): Promise<readonly PendingMark[]> {
+  const isMeant = (mark: Mark): mark is PendingMark =>
+    mark.state === 'pending' && (upTo === undefined || mark.at <= upTo);
+  const buckets = await Promise.all(
+    Array.from({ length: site.copies }, async (_, bucket) => {
+      const found: PendingMark[] = [];
+      for await (const marks of marksIn(site, bucket)) found.push(...marks.filter(isMeant));
+      return found;
+    }),
+  );
+  return buckets.flat();
 }
 
 /** The last versions of these (stream, key) pairs, by part name. */

@@ -57,8 +57,17 @@ export class SiteNode {
    * what is long outdated costs detours.
    */
   async recall(): Promise<void> {
-    await Promise.all([this.site.routes.refresh(), this.site.registry.refresh()]);
+    await this.refresh();
     await recallBacklogs(this.site);
+  }
+
+  /**
+   * The same for a process that lives from call to call. A backlog that it does not know of it meets when it puts, or is
+   * asked; one that it knows of would keep what it puts waiting for ever.
+   */
+  async refresh(): Promise<void> {
+    await Promise.all([this.site.routes.refresh(), this.site.registry.refresh()]);
+    await recallBacklogs(this.site, (stream) => this.site.behind.has(stream));
   }
 
   /** Looks at the other sites, and comes back when it is out of sync. */

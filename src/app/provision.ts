@@ -35,7 +35,7 @@ export async function provisionLocal(site: Site): Promise<void> {
     if (description.retentionHours !== definition.policy.retentionHours) {
       await site.streams.setRetention(physicalName, definition.policy.retentionHours);
     }
-    if (replica.state === 'creating') await fill(site, definition);
+    if (replica.state === 'creating') await fill(site, definition, physicalName);
     const shards = await reshard(site, physicalName, definition.policy.shards, description);
     await tellReplica(site, definition, shards);
   }
@@ -46,12 +46,13 @@ export async function provisionLocal(site: Site): Promise<void> {
  * new records join its backlog; what was decided before is put there now. Met twice is no harm, a hole would be: other
  * processes, which may not know of the replica yet, are told in the tables before the log is read.
  */
-async function fill(site: Site, definition: StreamDefinition): Promise<void> {
+async function fill(site: Site, definition: StreamDefinition, physicalName: string): Promise<void> {
   const { name } = definition;
-  const before = site.filled.get(name);
+  // Of this very stream: that this process has filled the one before it says nothing of what stands here.
+  const before = site.filled.get(physicalName);
   // Pending ones are put by whoever applies them, who may not have known of this replica: they are looked at again.
   const pending = before ? await enqueueApplied(site, name, before) : await fillFromLog(site, definition);
-  site.filled.set(name, pending);
+  site.filled.set(physicalName, pending);
   await drainBacklog(site, name, { filling: true });
   if (pending.length > 0) site.behind.add(name);
 }

@@ -14,6 +14,8 @@ const THROTTLED_ROUNDS = 5;
 const THROTTLED_PAUSE_MS = 40;
 /** A flaky stream is offered records so often; what is left then waits in the backlog. */
 const OFFERS = 8;
+/** Of the time that another site waits for its answer. A slow stream must not make a site look lost that has logged. */
+const OFFERING_SHARE = 1 / 3;
 
 /**
  * Puts the records of committed entries on this site's replicas, those that all logs are known to have.
@@ -92,6 +94,7 @@ export async function offer(site: Site, stream: string, items: readonly Item[]):
   const name = site.registry.localReplica(stream)?.physicalName;
   if (name === undefined) return items;
   let waiting = items.flatMap((item) => item.records.map((record) => ({ item, record })));
+  const untilMs = site.clock.now() + site.options.callTimeoutMs * OFFERING_SHARE;
   for (let round = 0, throttled = 0; round < OFFERS && waiting.length > 0; round += 1) {
     const outcomes = await putChunks(
       site,
@@ -102,7 +105,7 @@ export async function offer(site: Site, stream: string, items: readonly Item[]):
     waiting = waiting.filter((_, index) => !outcomes[index]?.ok);
     if (waiting.length === 0) break;
     const failed = outcomes.some((outcome) => !outcome.ok && outcome.reason === 'unavailable');
-    if (failed && site.isFailed(streamTarget(stream))) break;
+    if (failed && (site.isFailed(streamTarget(stream)) || site.clock.now() >= untilMs)) break;
     if (!failed) {
       throttled += 1;
       if (throttled >= THROTTLED_ROUNDS) break;

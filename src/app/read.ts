@@ -124,7 +124,7 @@ class Pages {
       }
       if (this.#isOverfull(reader)) reader.shed();
       if (await session.readOn()) continue;
-      if (!session.isAsked) await session.ask();
+      if (this.#mustAsk(session, wait)) await session.ask();
       else if (page.items.length > 0 || wait.isOver) return session;
       else await wait.next(session);
     }
@@ -137,6 +137,15 @@ class Pages {
   #isDone<T>({ reader, isAsked, isAtTip }: ReadSession, page: Page<T>): boolean {
     if (!page.isFull || reader.closed === NEVER) return false;
     return reader.completeCount > 0 || (isAsked && isAtTip);
+  }
+
+  /**
+   * Asking home costs writes at every site, so a long poll goes out with what it has, and asks only when nothing came:
+   * else each reader that follows would raise a bar for every page. What waits for a newer closed timestamp is not kept
+   * waiting for the next bar.
+   */
+  #mustAsk({ isAsked, reader }: ReadSession, wait: Wait): boolean {
+    return !isAsked && (wait.isOver || reader.completeCount > 0 || reader.closed === NEVER);
   }
 
   #isOverfull(reader: Reader): boolean {

@@ -267,7 +267,9 @@ async function equalDigests(
         ? (await surveyHere(site, windows)).ranges.map((here, index) => ({ here, there: stood[index] ?? here }))
         : await compareWindows(site, other, windows);
     if (both.every(isEqual) || round === COMPARE_ROUNDS) return both;
-    await site.clock.sleep(DRAIN_PAUSE_MS * round);
+    await site.clock.sleep(DRAIN_PAUSE_MS * 2 ** round);
+    // What another process has left in a backlog meanwhile need not wait for the applier.
+    await Promise.all([...new Set(windows.map(({ stream }) => stream))].map((stream) => drainBacklog(site, stream)));
   }
 }
 

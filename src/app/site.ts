@@ -99,7 +99,7 @@ export class Site {
   readonly putHere = new Set<string>();
   /** Marks that may go, gathered until they go together. */
   readonly clearing: Write[] = [];
-  /** New replicas that this process has filled from the log here, each with what was still pending then. */
+  /** Physical streams that this process has filled from the log here, each with what was still pending then. */
   readonly filled = new Map<string, readonly DecisionRef[]>();
   /** Streams that took records here since their last heartbeat. */
   readonly dirty = new Set<string>();

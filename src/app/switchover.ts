@@ -1,6 +1,7 @@
 import type { Incident } from '../core/api.js';
 import { LockstepError } from '../core/errors.js';
 import { type Route, activate, switchover } from '../core/route.js';
+import { drainBacklog, recallBacklogs } from './applier.js';
 import { openIncident, tellIncident } from './incidents.js';
 import { type Site, streamTarget } from './site.js';
 
@@ -20,7 +21,7 @@ export async function keepActive(
     const route = site.routes.known;
     const active = route.active[stream];
     if (active === undefined || behind.get(active)?.includes(stream) !== true) continue;
-    const to = await levelOrNew(site, route, stream, behind);
+    const to = (await levelOrNew(site, route, stream, behind)) ?? (await levelAtLast(site, stream));
     // One that is still to be created is no failure: until it is there, its records wait in its site's log.
     if (to === undefined && site.registry.known(stream)?.replicas[active]?.state !== 'ready') continue;
     if (to === undefined) {
@@ -29,8 +30,18 @@ export async function keepActive(
         `decided, but no replica of ${stream} takes records: ask again with the same id`,
       );
     }
+    if (to === active) continue;
     await switchStream(site, stream, to, `the replica at ${active} does not take records`);
   }
+}
+
+/**
+ * Where every replica has fallen behind, none of them need be failing any more: their appliers have not come by yet. The
+ * request that is held up by that drains the one here, in its order; these records wait there as well.
+ */
+async function levelAtLast(site: Site, stream: string): Promise<string | undefined> {
+  if (site.registry.localReplica(stream)?.state !== 'ready') return undefined;
+  return (await drainBacklog(site, stream)) ? site.name : undefined;
 }
 
 /** Where none is known that took them, another process may have made one meanwhile. */
@@ -138,7 +149,10 @@ function alreadyThere(site: Site, stream: string, at: string): Incident {
 }
 
 async function isLevel(site: Site, stream: string, at: string): Promise<boolean> {
-  if (at === site.name) return !site.behind.has(stream) && !site.isFailed(streamTarget(stream));
+  if (at === site.name) {
+    await recallBacklogs(site, (name) => name === stream);
+    return !site.behind.has(stream) && !site.isFailed(streamTarget(stream));
+  }
   try {
     return !(await site.peers.agent(at).probe()).behind.includes(stream);
   } catch {

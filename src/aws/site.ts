@@ -39,8 +39,9 @@ const AWS_OPTIONS: OptionsInput = {
   arrivalMarginMs: 1000,
 };
 
-/** What one call of a site's own services may take, milliseconds. Each is tried again a few times. */
-const CALL_LIMITS = { tablesMs: 1500, streamsMs: 3000 };
+/** What one call of a site's own services may take, where another site waits so long for an answer that needs several. */
+const limitsOf = ({ callTimeoutMs }: Options) => ({ tablesMs: callTimeoutMs / 2, streamsMs: callTimeoutMs });
+const PUT_SHARE = 1 / 3;
 const CONTROL_PLANE_MS = 3000;
 /** What a process remembers of the route, the streams and their backlogs is looked up again when it is older. */
 const FRESH_MS = 5000;
@@ -103,9 +104,9 @@ class OpenSite implements AwsSite {
     const region = regionOf(config, name);
     const options = optionsSchema.parse({ ...AWS_OPTIONS, ...config.options });
     const common = { clock, random, ...(retry === undefined ? {} : { retry }) };
-    const clients = this.#clientsFor(region, overrides);
+    const clients = this.#clientsFor(region, options, overrides);
     const { controlRegion = region } = config;
-    const control = controlRegion === region ? clients : this.#clientsFor(controlRegion, overrides);
+    const control = controlRegion === region ? clients : this.#clientsFor(controlRegion, options, overrides);
     this.#clock = clock;
     this.#freshMs = overrides.freshMs ?? FRESH_MS;
     this.#freshAtMs = clock.now();
@@ -117,6 +118,7 @@ class OpenSite implements AwsSite {
       streams: new KinesisStreams({
         ...common,
         client: clients.kinesis,
+        putMs: options.callTimeoutMs * PUT_SHARE,
         stopping: this.#stopping.signal,
         // The stacks make it; where there are none, streams are as whoever runs this wants them.
         ...(config.stateMachines === undefined ? {} : { keyId: keyAlias(deployment, name) }),
@@ -143,9 +145,9 @@ class OpenSite implements AwsSite {
     this.answer = agentHandler(this.node.agent);
   }
 
-  #clientsFor(region: string, { endpoint, clientsFor }: AwsOverrides): SiteClients {
+  #clientsFor(region: string, options: Options, { endpoint, clientsFor }: AwsOverrides): SiteClients {
     const reach = { region, ...(endpoint === undefined ? {} : { endpoint }) };
-    const clients = clientsFor?.(region) ?? siteClients(reach, CALL_LIMITS);
+    const clients = clientsFor?.(region) ?? siteClients(reach, limitsOf(options));
     this.#clients.push(clients);
     return clients;
   }
@@ -191,7 +193,7 @@ class OpenSite implements AwsSite {
     if (this.#clock.now() - this.#freshAtMs > this.#freshMs) {
       this.#freshAtMs = this.#clock.now();
       // A replica that is ready by now would be left to the backlog for ever.
-      this.#track(this.node.recall());
+      this.#track(this.node.refresh());
     }
     while (this.#running.size > 0) await Promise.all([...this.#running]);
   }

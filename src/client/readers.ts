@@ -85,12 +85,14 @@ export async function* readPages<T>(
 ): AsyncGenerator<Page<T>, void> {
   const { signal, until } = options;
   const waitMs = options.waitMs ?? (until === 'caught-up' ? 0 : WAIT_MS);
-  const always = { waitMs, ...(options.limit !== undefined && { limit: options.limit }) };
+  const always = options.limit === undefined ? {} : { limit: options.limit };
   const saver = new Saver(options.checkpointStore ?? memoryCheckpoints(), `${options.group ?? 'default'}/${what}`);
   const pace = new Pace(caller.clock, waitMs);
   let checkpoint = options.from ?? (await saver.load());
   for (let number = 1; signal?.aborted !== true; number += 1) {
-    const request = checkpoint === undefined ? always : { ...always, checkpoint };
+    // A page that was waited for does not say whether it was all.
+    const isForAll = until === 'caught-up' && number > 1;
+    const request = { ...always, waitMs: isForAll ? 0 : waitMs, ...(checkpoint !== undefined && { checkpoint }) };
     pace.start();
     const page = await fetchUnlessAborted(caller, (site) => fetchPage(site, request, signal), options);
     if (page === undefined) return;

@@ -32,6 +32,36 @@ describe('streams', () => {
     await expectRest(world, { committed: ['T1', 'T2', 'T3'] });
   });
 
+  it('backlog: a mirror that is slow to fail does not make its site look lost', async () => {
+    const world = await openWorld();
+    const orders = { site: 'west', stream: 'orders' };
+    world.faults({ ...orders, kind: 'slow', delayMs: 150 }, { ...orders, kind: 'flaky', rate: 1 });
+    expect(await world.commit('east', 'T1')).toMatchObject({ status: 'committed', replicas: 2 });
+    // It answers before home gives it up, and asks again.
+    expect(world.hooks.calls.filter(({ method }) => method === 'replicate')).toHaveLength(1);
+    expect((await world.standing('west')).backlog.get('orders')).toEqual(['T1']);
+    await expectRest(world, { committed: ['T1'] });
+  });
+
+  it('backlog: a commit that no replica takes drains the one at home, as soon as that takes records again', async () => {
+    const world = await openWorld();
+    world.faults(...world.sites.map((site) => ({ site, stream: 'orders', kind: 'throttle' }) as const));
+    expect(await world.outcome(world.commit('east', 'T1'))).toBe('Undetermined');
+    world.heal();
+    expect(await world.commit('east', 'T2')).toMatchObject({ status: 'committed' });
+    expect(await arrivals(world, 'east')).toEqual(['T1', 'T2']);
+    await expectRest(world, { committed: ['T1', 'T2'] });
+  });
+
+  it('backlog: whoever asks is told of one that another process has left', async () => {
+    const world = await openWorld();
+    const early = await world.coordinator('west/2');
+    down(world, 'west');
+    await world.commit('east', 'T1');
+    expect((await world.run(early.agent.probe())).behind).toEqual(['orders']);
+    await expectRest(world, { committed: ['T1'] });
+  });
+
   it('backlog: another process of the site learns of it, and of its end', async () => {
     const world = await openWorld();
     const early = await world.coordinator('west/2');

@@ -155,6 +155,19 @@ describe('caughtUp', () => {
   });
 });
 
+describe('a reader from the oldest', () => {
+  it('is owed nothing that has gone before it could look, however long that took', async () => {
+    const site = await siteWith(3);
+    const describe = site.streams.describe.bind(site.streams);
+    site.streams.describe = async (name) => {
+      await site.clock.advance(60_000);
+      return describe(name);
+    };
+    const page = await createReadUseCase(site).readEvents({ stream: 's' });
+    expect(page.events).toHaveLength(3);
+  });
+});
+
 describe('a long poll', () => {
   it('ends when something comes', async () => {
     const site = await siteWith(0);
@@ -165,6 +178,26 @@ describe('a long poll', () => {
     expect(idsOf(await site.clock.run(polled))).toEqual(['t:0']);
     await put;
     expect(site.clock.now() - startedMs).toBe(3000);
+  });
+
+  it('asks home only when nothing came: a bar costs writes at every site', async () => {
+    const site = await siteWith(3);
+    const { readEvents } = createReadUseCase(site);
+    const asked = () => site.asked.filter(Boolean).length;
+    let { checkpoint } = await readEvents({ stream: 's' });
+    const before = asked();
+    for (let n = 0; n < 3; n += 1) {
+      await site.commit(`more${n}`, ['s/k']);
+      const page = await site.clock.run(readEvents({ stream: 's', waitMs: 5000, checkpoint }));
+      expect([idsOf(page), page.caughtUp]).toEqual([[`more${n}:0`], false]);
+      ({ checkpoint } = page);
+    }
+    expect(asked()).toBe(before);
+    expect(await site.clock.run(readEvents({ stream: 's', waitMs: 5000, checkpoint }))).toMatchObject({
+      events: [],
+      caughtUp: true,
+    });
+    expect(asked()).toBe(before + 1);
   });
 
   it('hears what comes while it is about to listen', async () => {

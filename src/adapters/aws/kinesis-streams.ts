@@ -36,6 +36,8 @@ export interface KinesisStreamsOptions {
   readonly random: Random;
   /** With it streams are encrypted before anything is put on them: an alias, or an ARN. @default they are not */
   readonly keyId?: string;
+  /** What one put may take, milliseconds: records that are slow to be taken wait elsewhere. @default as any call */
+  readonly putMs?: number;
   /** How often those who wait for records look again, milliseconds: a shard answers five reads a second. @default 1000 */
   readonly pollMs?: number;
   /** Once it is aborted, nobody waits for records any more. */
@@ -63,14 +65,16 @@ export class KinesisStreams implements Streams {
   readonly #reader: KinesisReader;
   readonly #wakeups: Wakeups;
   readonly #pollMs: number;
+  readonly #putOptions: { readonly requestTimeout?: number };
   readonly #keyId: string | undefined;
 
-  constructor({ client, clock, random, keyId, pollMs = POLL_MS, stopping, retry }: KinesisStreamsOptions) {
+  constructor({ client, clock, random, keyId, pollMs = POLL_MS, putMs, stopping, retry }: KinesisStreamsOptions) {
     this.#client = client;
     this.#backoff = new Backoff(clock, random, retry);
     this.#reader = new KinesisReader(client, clock, this.#backoff);
     this.#wakeups = new Wakeups(clock, stopping);
     this.#pollMs = pollMs;
+    this.#putOptions = putMs === undefined ? {} : { requestTimeout: putMs };
     this.#keyId = keyId;
   }
 
@@ -200,6 +204,7 @@ export class KinesisStreams implements Streams {
           StreamName: name,
           Records: records.map(({ partitionKey, data }) => ({ PartitionKey: partitionKey, Data: data })),
         }),
+        this.#putOptions,
       );
       this.#wakeups.wake(name);
       return records.map((_, index) => outcomeOf(Records[index]));

@@ -3,7 +3,17 @@ import { LockstepError } from '../../core/errors.js';
 import { Reader } from '../../core/reader.js';
 import { missedFrom } from '../../core/route.js';
 import { PortUnavailable } from '../../ports/failures.js';
-import { type Timestamp, clockAt, clockOf, latest, msOf, termOf, timestamp, toIso } from '../../core/timestamp.js';
+import {
+  NEVER,
+  type Timestamp,
+  clockAt,
+  clockOf,
+  latest,
+  msOf,
+  termOf,
+  timestamp,
+  toIso,
+} from '../../core/timestamp.js';
 import type { Position, RecordPage } from '../../ports/streams.js';
 import type { ReadSite, StreamClosed } from './read-site.js';
 import { type ShardCursor, cursorAt } from './shard-cursor.js';
@@ -149,7 +159,9 @@ export class ReadSession {
     if (position === undefined) return;
     const nowMs = this.#site.clock.now();
     const keptFromMs = nowMs - this.#site.retentionMs(stream);
-    if (cursor.readUpToMs < keptFromMs) throw gapError(cursor.readUpToMs, keptFromMs);
+    // Who reads from the oldest is not owed what has gone before the first look, however long that took.
+    const isOwed = this.reader.closed !== NEVER;
+    if (isOwed && cursor.readUpToMs < keptFromMs) throw gapError(cursor.readUpToMs, keptFromMs);
     const page = await this.#site.streams.read(this.#site.physicalName(stream), shardId, position, READ_RECORDS);
     this.#meet(cursor, page);
     const lastMs = page.atTip ? nowMs : (page.records.at(-1)?.arrivedAtMs ?? cursor.readUpToMs);

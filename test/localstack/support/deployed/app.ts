@@ -21,10 +21,7 @@ const lockstep = new Lockstep(app, 'E2e', {
   deployment,
   sites: SITES,
   streams: Object.fromEntries(STREAMS.map((stream) => [stream, {}])),
-  guardCopies: 4,
   barPeriod: Duration.seconds(2),
-  // Functions start slowly where two cores start them all.
-  options: { callTimeoutMs: 8000 },
   local: true,
   ...(emulator === undefined ? {} : { emulator }),
 });
