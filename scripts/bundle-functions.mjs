@@ -20,14 +20,7 @@ const functions = readdirSync(join(ROOT, 'lambdas'), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .map(({ name }) => name);
 
-const forAll = [
-  literalKeys(),
-  shortErrors(),
-  versionsOnly(),
-  withoutHttp2(),
-  withoutEventStreams(),
-  withoutEndpointCache(),
-];
+const forAll = [literalKeys(), shortErrors(), versionsOnly(), withoutHttp2(), withoutUnused(), withoutEndpointCache()];
 await bundle(TELL_SCHEMAS, forAll);
 await bundle(
   functions.filter((name) => !TELL_SCHEMAS.includes(name)),
@@ -108,16 +101,25 @@ function withoutHttp2() {
   );
 }
 
-/** Streams of events within one answer, such as SubscribeToShard's: no function asks for one. */
-function withoutEventStreams() {
-  return onLoad(
-    'without-event-streams',
-    /@smithy[/\\]core[/\\]dist-es[/\\]submodules[/\\]event-streams[/\\](?:.*[/\\])?(EventStreamSerde|HeaderMarshaller)\.js$/,
-    (text) => {
-      const names = [...text.matchAll(/^export class (\w+)/gm)].map(([, name]) => name);
-      return names.map((name) => `export class ${name} {}`).join('\n');
-    },
-  );
+/**
+ * What the SDK holds ready and no function asks for: streams of events within one answer, such as SubscribeToShard's; a
+ * SHA-256 for where Node has none; retries that adapt, since the adapters try again by themselves; streams of a browser.
+ */
+function withoutUnused() {
+  const unused = [
+    'event-streams/EventStreamSerde',
+    'event-streams/eventstream-codec/\\w+',
+    'event-streams/eventstream-serde-universal/\\w+',
+    'event-streams/eventstream-serde/utils',
+    'checksum/sha256/Sha256Js',
+    'retry/util-retry/(DefaultRateLimiter|AdaptiveRetryStrategy)',
+    'serde/util-stream/sdk-stream-mixin\\.browser',
+  ];
+  const path = `@smithy/core/dist-es/submodules/(${unused.join('|')})\\.js$`;
+  return onLoad('without-unused', new RegExp(path.replaceAll('/', '[/\\\\]')), (text) => {
+    const names = [...text.matchAll(/^export (?:async )?(?:class|const|function\*?) (\w+)/gm)].map(([, name]) => name);
+    return names.map((name) => `export class ${name} {}`).join('\n');
+  });
 }
 
 /** DynamoDB's client is ready to discover endpoints, which nobody asks it to, and brings a cache for them. */

@@ -17,7 +17,8 @@ import { LEDGER, SITES, STREAMS } from './support/deployed/names.js';
 import { type Proxy, proxyTo } from './support/deployed/proxy.js';
 import { type Stacks, deployStacks } from './support/deployed/stacks.js';
 
-jest.setTimeout(600_000);
+/** Of the longest, on a machine that has other work as well; alone on two cores all of them take half as long. */
+jest.setTimeout(900_000);
 
 const emulator = process.env['AWS_ENDPOINT_URL'] ?? '';
 const deployment = unique('e2e').slice(0, 10).toLowerCase();
@@ -28,7 +29,7 @@ const clientOf = (site: string) => ({
   requestHandler: new NodeHttpHandler(),
 });
 
-const TOUR_MS = 540_000;
+const TOUR_MS = 840_000;
 
 let proxy: Proxy;
 let stacks: Stacks;
@@ -236,14 +237,15 @@ describe('two sites, deployed', () => {
       const [east, west] = [after['east'], after['west']];
       return east?.log !== west?.log || east?.stream !== west?.stream;
     });
-    expect(differing).toEqual([]);
+    // Whether something is missing, or the proof came too early: the first of these to fail says which.
     await expectAllAt('east', load.aborted);
     await expectAllAt('west', load.aborted);
+    expect(differing).toEqual([]);
   });
 
   test('the tour: nothing lost, doubled or torn', async () => {
     const args = endpoints().flatMap((endpoint) => ['--endpoint', endpoint]);
-    const report = await tour([...args, '--cases', '200', '--clients', '4', '--once', '--json']);
+    const report = await tour([...args, '--cases', '200', '--once', '--json']);
     expect(report).toMatchObject({
       transactions: { committed: 200, aborted: 0 },
       events: { lost: 0, duplicated: 0, torn: 0 },
