@@ -10,6 +10,7 @@ import { addIncidents } from './commands/incidents.js';
 import { addPredict } from './commands/predict.js';
 import { addReconcile } from './commands/reconcile.js';
 import { addRoute } from './commands/route.js';
+import { addScale } from './commands/scale.js';
 import { addServe } from './commands/serve.js';
 import { addStreams } from './commands/streams.js';
 import { addTail } from './commands/tail.js';
@@ -32,7 +33,7 @@ function createProgram(io: Io): Command {
     .addHelpText('after', EXIT_CODES)
     .showHelpAfterError('(add --help for what it takes)');
   for (const add of [addServe, addTour, addStreams, addAppend, addTail, addTx]) add(program, io);
-  for (const add of [addRoute, addSwitchover, addMoveHome, addReconcile, addVerify, addAudit, addPredict])
+  for (const add of [addRoute, addSwitchover, addMoveHome, addReconcile, addVerify, addAudit, addPredict, addScale])
     add(program, io);
   for (const add of [addIncidents, addConflicts]) add(program, io);
   addCommonOptions(program);

@@ -214,7 +214,7 @@ function problemsAmong({ deployment, sites, streams, options }: Parsed): string[
   const tooManyMirrors = Object.entries(streams).flatMap(([name, { mirrors }]) =>
     (mirrors?.count ?? 0) > most ? [`streams.${name}.mirrors.count: at most ${most} here`] : [],
   );
-  const room = { maxShards: options?.maxShards ?? optionsSchema.parse({}).maxShards, maxMirrors: most };
+  const room = { maxShards: options?.maxShards ?? optionsSchema.parse({}).maxShards };
   const scaling = Object.entries(streams).flatMap(([name, policy]) =>
     policy.scaling ? problemsOf(policy.scaling, room).map((problem) => `streams.${name}.scaling: ${problem}`) : [],
   );

@@ -6,6 +6,7 @@ import type {
   StreamAnswer,
   StreamPolicy,
 } from '../../src/core/api.js';
+import { modeOf } from '../../src/core/scaling/rules.js';
 import { renderFacts, renderTable } from '../ui/table.js';
 import type { Io, Terminal } from '../ui/terminal.js';
 import { plain } from '../ui/text.js';
@@ -156,7 +157,7 @@ function renderStreams(streams: readonly StreamAnswer[], { width, style }: Termi
 }
 
 function renderStream(stream: StreamAnswer, { width, style }: Terminal): string[] {
-  const { ordering, failback, retentionHours, conflict } = stream.policy;
+  const { ordering, failback, retentionHours, conflict, scaling } = stream.policy;
   const facts: [string, string][] = [
     ['stream', style.bold(plain(stream.name))],
     ['active at', `${stream.active}, ${stream.status}`],
@@ -165,6 +166,7 @@ function renderStream(stream: StreamAnswer, { width, style }: Terminal): string[
     ['conflicts', renderConflictPolicy(conflict)],
     ['failback', failback ?? 'stay'],
     ['kept for', `${retentionHours ?? 24} h`],
+    ['scaling', scaling === undefined ? 'none' : `${modeOf(scaling)}: lockstep scale plan ${plain(stream.name)}`],
   ];
   return [...renderFacts(facts, width), ...stream.mirrors.map((mirror) => `mirror     ${renderMirror(mirror)}`)];
 }

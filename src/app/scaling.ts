@@ -91,13 +91,12 @@ function decideOn(site: Site, policy: ScalingPolicy, definition: StreamDefinitio
   const decision = decide(policy, standingOf(definition, seen.nowMs), seen);
   const replica = definition.replicas[site.name];
   const isChanging = replica?.state === 'ready' && replica.shards.length !== definition.policy.shards;
-  return isChanging ? { ...decision, steps: decision.steps.filter(({ quantity }) => quantity !== 'shards') } : decision;
+  return isChanging ? { ...decision, steps: [] } : decision;
 }
 
 function standingOf({ policy, scaled }: StreamDefinition, nowMs: number): Standing {
   return {
     shards: policy.shards,
-    mirrors: policy.mirrors.count,
     changes: recentChanges(scaled?.changes ?? [], nowMs),
     firedAtMs: scaled?.firedAtMs ?? {},
   };
@@ -132,7 +131,7 @@ function changed(
   const rules = rulesOf(before.policy.scaling ?? {}).map(({ name }) => name);
   const fired = taken.flatMap(({ rule }) => (rule === undefined ? [] : [[rule, nowMs] as const]));
   const kept = Object.entries(before.scaled?.firedAtMs ?? {}).filter(([name]) => rules.includes(name));
-  const shards = taken.find(({ quantity }) => quantity === 'shards')?.to ?? before.policy.shards;
+  const shards = taken.at(-1)?.to ?? before.policy.shards;
   return resharded(
     {
       ...before,
@@ -250,7 +249,6 @@ export async function scalingOf(site: Site, name: string, proposed?: ScalingPoli
     mode: modeOf(own),
     policy,
     shards: standing.shards,
-    mirrors: standing.mirrors,
     changesLeft: Math.max(0, CHANGES_A_DAY - standing.changes.length),
     measuredMinutes: modeOf(own) === 'off' ? 0 : seen.minutes.length,
     ...(newest === undefined ? {} : { load: signalsOf(newest, standing.shards) }),

@@ -81,7 +81,7 @@ function define(
 
 /** @throws LockstepError InvalidRequest */
 export function checkScaling(site: Site, policy: ScalingPolicy): void {
-  const problems = problemsOf(policy, { maxShards: site.options.maxShards, maxMirrors: site.others.length });
+  const problems = problemsOf(policy, { maxShards: site.options.maxShards });
   if (problems.length > 0) throw new LockstepError('InvalidRequest', `scaling: ${problems.join('; ')}`);
 }
 

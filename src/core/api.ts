@@ -204,7 +204,7 @@ export type ConflictPolicy =
 /** What scaling did about a stream, or would have done. */
 export interface ScalingDecision {
   readonly at: string;
-  readonly quantity: 'shards' | 'mirrors';
+  readonly quantity: 'shards';
   readonly from: number;
   readonly to: number;
   readonly why: string;
@@ -223,7 +223,6 @@ export interface ScalingAnswer {
   /** The rules that were asked: the stream's own, or those that were given. */
   readonly policy: ScalingPolicy;
   readonly shards: number;
-  readonly mirrors: number;
   /** Of the ten changes of shards that Kinesis takes in 24 hours. */
   readonly changesLeft: number;
   /** So many of the last 120 minutes are known. */

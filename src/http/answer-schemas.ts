@@ -138,7 +138,7 @@ export const stream = named(
 export const streams = named('Streams', z.strictObject({ streams: z.array(stream) }));
 
 const scalingStep = {
-  quantity: z.enum(['shards', 'mirrors']),
+  quantity: z.literal('shards'),
   from: whole,
   to: whole,
   why: z.string(),
@@ -152,7 +152,6 @@ export const scaling = named(
     mode: z.enum(['on', 'dry-run', 'off']),
     policy: scalingPolicy.describe('The rules that were asked'),
     shards: whole,
-    mirrors: whole,
     changesLeft: whole.describe('Of the ten changes of shards that Kinesis takes in 24 hours'),
     measuredMinutes: whole.describe('So many of the last 120 are known'),
     load: maybe(z.record(z.enum(SIGNALS), z.number())).describe('The last whole minute'),

@@ -54,11 +54,69 @@ const json = async (...args: readonly string[]) => JSON.parse((await run([...arg
 
 const EVENT = { stream: 'orders', key: '1', type: 'placed', data: { total: 9 } };
 
+describe('scale', () => {
+  test('plan: of a stream without rules, of rules that are said, and for a program', async () => {
+    const { code, stdout } = await run(['scale', 'plan', 'orders']);
+    expect([code, stdout]).toEqual([0, expect.stringContaining('It has no rules: lockstep scale apply NAME')]);
+    expect(deployment.lastRequest('planScaling')).toEqual(['orders', {}]);
+    const plan = await run(['scale', 'plan', 'orders', '--shards', '1-16']);
+    expect(deployment.lastRequest('planScaling')).toEqual(['orders', { scaling: { shards: { min: 1, max: 16 } } }]);
+    for (const text of [
+      /shards +2, between 1 and 16; 9 of the day's 10 changes left/,
+      /2 KiB\/s, 12.5 records\/s, 0.25 refused\/s; 91.2 % of its shards, 150 % of the busiest/,
+      /at most 1.25 full shards as likely as not, 2.5 but once in twenty/,
+      /under load +0.912 +fires/,
+      /shards 2 to 4 {2}under load: high/,
+    ])
+      expect(plan.stdout).toMatch(text);
+    expect(await json('scale', 'plan', 'orders')).toMatchObject({ stream: 'orders', mode: 'off' });
+    expect(deployment.getStream('orders').policy.scaling).toBeUndefined();
+  });
+
+  test('apply: what is not said stays, a file gives rules, and nothing said is refused', async () => {
+    const rules = [{ name: 'r', when: { signal: 'utilisation', above: 0.5 }, then: { shards: { times: 2 } } }];
+    const file = join(folder, 'rules.json');
+    writeFileSync(file, JSON.stringify({ shards: { min: 1, max: 4 }, rules }));
+    expect((await run(['scale', 'apply', 'orders', '--policy', file])).code).toBe(0);
+    expect((await run(['scale', 'apply', 'orders', '--mode', 'dry-run'])).stdout).toMatch(/scaling +dry-run/);
+    expect(deployment.lastRequest('putStream')).toEqual([
+      'orders',
+      { scaling: { shards: { min: 1, max: 4 }, rules, mode: 'dry-run' } },
+    ]);
+    expect((await run(['streams', 'show', 'orders'])).stdout).toMatch(/scaling +dry-run: lockstep scale plan orders/);
+    const stdin = JSON.stringify({ shards: { min: 3, max: 9 } });
+    await run(['scale', 'apply', 'orders', '--policy', '-'], { stdin });
+    expect(deployment.getStream('orders').policy.scaling).toEqual({ shards: { min: 3, max: 9 } });
+    const puts = deployment.requests.length;
+    expect(await run(['scale', 'apply', 'orders'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('--shards'),
+    });
+    expect((await run(['scale', 'apply', 'orders', '--policy', '-'], { stdin: 'no json' })).code).toBe(1);
+    expect((await run(['scale', 'apply', 'orders', '--shards', '9-3'])).code).toBe(2);
+    expect(deployment.requests.slice(puts).map(([name]) => name)).not.toContain('putStream');
+  });
+
+  test('explain: decisions, newest first', async () => {
+    expect((await run(['scale', 'explain', 'orders'])).stdout).toBe('Nothing was decided yet\n');
+    const at = '2026-11-23T18:00:00.000Z';
+    const step = { at, quantity: 'shards', why: 'under load: high', rule: 'under load' } as const;
+    deployment.decisions.push(
+      { ...step, from: 4, to: 4, outcome: 'held', limit: 'ten a day' },
+      { ...step, from: 2, to: 4, outcome: 'done' },
+    );
+    const { stdout } = await run(['scale', 'explain', 'orders']);
+    expect(stdout).toMatch(/shards 4 → 4 +held +under load: high; ten a day\n.*shards 2 → 4 +done/);
+    const told = await json('scale', 'explain', 'orders', '--limit', '1');
+    expect(told).toEqual({ stream: 'orders', decisions: [deployment.decisions[0]] });
+  });
+});
+
 describe('help and usage', () => {
   const COMMANDS = [
     ...['serve', 'tour', 'streams list', 'streams show', 'streams create', 'append', 'tail', 'tx show', 'tx list'],
     ...['tx abort', 'route', 'switchover', 'move-home', 'reconcile', 'verify', 'incidents', 'conflicts list'],
-    ...['conflicts show', 'conflicts resolve', 'audit'],
+    ...['conflicts show', 'conflicts resolve', 'audit', 'scale plan', 'scale apply', 'scale explain'],
     ...['predict train', 'predict evaluate', 'predict explain', 'predict stats'],
   ];
 

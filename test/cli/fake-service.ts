@@ -6,11 +6,14 @@ import type {
   Incident,
   Proof,
   Reconciliation,
+  ScalingAnswer,
+  ScalingDecision,
   Service,
   StreamAnswer,
   TransactionLogEntry,
 } from '../../src/core/api.js';
 import { isLockstepError, LockstepError } from '../../src/core/errors.js';
+import { type ScalingPolicy, modeOf } from '../../src/core/scaling/rules.js';
 import { outLine, rangeDigest } from '../../src/core/compare.js';
 import { WHOLE_RANGE } from '../../src/core/hash-range.js';
 import { problemOf } from '../../src/core/problem.js';
@@ -52,6 +55,16 @@ export const CONFLICT: Conflict = {
   together: ['0123456789abcdef'.repeat(2)],
 };
 
+const LOAD = {
+  bytesPerSecond: 2048,
+  recordsPerSecond: 12.5,
+  transactionsPerSecond: 3,
+  throttledPerSecond: 0.25,
+  backlogAgeSeconds: 0,
+  utilisation: 0.912345,
+  shardUtilisation: 1.5,
+};
+
 /** A deployment of two sites in a few arrays: enough to see what a command asks and what it makes of the answer. */
 export class FakeDeployment {
   readonly streams = new Map<string, StreamAnswer>();
@@ -59,6 +72,7 @@ export class FakeDeployment {
   readonly events: Record<string, Record<string, EventOut[]>> = { east: {}, west: {} };
   readonly transactions = new Map<string, TransactionLogEntry>();
   readonly conflicts: Conflict[] = [];
+  readonly decisions: ScalingDecision[] = [];
   readonly requests: [string, unknown][] = [];
   private decided = 0;
 
@@ -155,6 +169,26 @@ export class FakeDeployment {
       }
     });
     return { results };
+  }
+
+  getScaling(stream: string): ScalingAnswer {
+    return this.planScaling(stream, { scaling: this.getStream(stream).policy.scaling });
+  }
+
+  planScaling(stream: string, { scaling = { mode: 'off' } }: { scaling?: ScalingPolicy | undefined }): ScalingAnswer {
+    const isSet = scaling.shards !== undefined;
+    return {
+      stream,
+      mode: modeOf(this.getStream(stream).policy.scaling),
+      policy: scaling,
+      shards: this.getStream(stream).shards.length,
+      changesLeft: 9,
+      measuredMinutes: isSet ? 70 : 0,
+      ...(isSet && { load: LOAD, forecast: { aheadSeconds: 3600, median: 1.25, high: 2.5 } }),
+      rules: isSet ? [{ rule: 'under load', value: 0.912345, state: 'fires' }] : [],
+      steps: isSet ? [{ quantity: 'shards', from: 2, to: 4, why: 'under load: high', rule: 'under load' }] : [],
+      decisions: this.decisions,
+    };
   }
 
   readEvents({ stream, checkpoint = '0', limit = 100, site = 'east' }: Parameters<Service['readEvents']>[0]) {

@@ -10,13 +10,9 @@ import {
 } from './rules.js';
 import { type MinuteLoad, signalOf } from './signals.js';
 
-/** What scaling changes. */
-export type Quantity = 'shards' | 'mirrors';
-
 /** What a stream has now. */
 export interface Standing {
   readonly shards: number;
-  readonly mirrors: number;
   /** How its shards were changed within the last 24 hours. */
   readonly changes: readonly PastChange[];
   /** When each rule changed something last, by name. */
@@ -41,9 +37,9 @@ export interface Finding {
   readonly state: 'fires' | 'resting' | 'calm' | 'unknown';
 }
 
-/** A change of one quantity, or one that was held back. */
+/** A change, or one that was held back. */
 export interface Step {
-  readonly quantity: Quantity;
+  readonly quantity: 'shards';
   readonly from: number;
   /** Equal to `from` where a limit held it back. */
   readonly to: number;
@@ -59,24 +55,18 @@ export interface Decision {
 }
 
 /**
- * What a stream is to have now. Of several rules that raise the same quantity the highest counts; it is lowered only where
- * none raises it, and not so far that one would.
+ * What a stream is to have now. Of several rules that raise its shards the highest counts; they are lowered only where none
+ * raises them, and not so far that one would.
  */
 export function decide(policy: ScalingPolicy, standing: Standing, seen: Seen): Decision {
   const rules = rulesOf(policy);
   return {
     findings: rules.map((rule) => findingOf(rule, standing, seen)),
-    steps: (['shards', 'mirrors'] as const).flatMap((quantity) => {
-      const bounds = policy[quantity];
-      const step = bounds && stepOf({ quantity, from: standing[quantity], bounds, rules, standing, seen });
-      return step ? [step] : [];
-    }),
+    steps: policy.shards === undefined ? [] : stepsOf({ bounds: policy.shards, rules, standing, seen }),
   };
 }
 
 interface Asked {
-  readonly quantity: Quantity;
-  readonly from: number;
   readonly bounds: Bounds;
   readonly rules: readonly ScalingRule[];
   readonly standing: Standing;
@@ -89,21 +79,22 @@ interface Wish {
   readonly to: number;
 }
 
-function stepOf(asked: Asked): Step | undefined {
-  const { quantity, from, bounds, standing, seen } = asked;
+function stepsOf(asked: Asked): readonly Step[] {
+  const { bounds, standing, seen } = asked;
+  const from = standing.shards;
   const wish = wishOf(asked);
   const wanted = clamp(wish?.to ?? from, bounds);
-  if (wanted === from) return undefined;
-  const step = quantity === 'shards' ? allowedStep(from, wanted, standing.changes, seen.nowMs) : { to: wanted };
+  if (wanted === from) return [];
+  const allowed = allowedStep(from, wanted, standing.changes, seen.nowMs);
   const why = wish ? reasonOf(wish) : `outside of its bounds, ${bounds.min} to ${bounds.max}`;
-  return { quantity, from, ...step, why, ...(wish ? { rule: wish.rule.name } : {}) };
+  return [{ quantity: 'shards', from, ...allowed, why, ...(wish ? { rule: wish.rule.name } : {}) }];
 }
 
 function wishOf(asked: Asked): Wish | undefined {
-  const { from, standing, seen } = asked;
-  const mine = asked.rules.filter(({ then }) => asked.quantity in then);
-  const wishes = mine.flatMap((rule): readonly Wish[] => {
-    const change = rule.then[asked.quantity];
+  const { rules, standing, seen } = asked;
+  const from = standing.shards;
+  const wishes = rules.flatMap((rule): readonly Wish[] => {
+    const change = rule.then.shards;
     const { state, value } = findingOf(rule, standing, seen);
     return change && state === 'fires' && value !== undefined ? [{ rule, value, to: wanted(change, from, value) }] : [];
   });
@@ -112,19 +103,17 @@ function wishOf(asked: Asked): Wish | undefined {
     undefined,
   );
   if (!highest || highest.to >= from) return highest;
-  const to = safelyLowered(asked, mine, highest.to);
+  const to = safelyLowered(asked, highest.to);
   return to < from ? { ...highest, to } : undefined;
 }
 
 /** The least number, from the wanted one on, at which no rule would raise it again at once. */
-function safelyLowered({ from, standing, seen, quantity }: Asked, rules: readonly ScalingRule[], to: number): number {
+function safelyLowered({ rules, standing, seen }: Asked, to: number): number {
   const raising = rules.filter(({ when }) => when.above !== undefined);
-  const least = quantity === 'shards' ? 1 : 0;
-  for (let number = Math.max(least, to); number < from; number += 1) {
-    const lowered = quantity === 'shards' ? { ...standing, shards: number } : standing;
-    if (!raising.some((rule) => isMet(rule, valueOf(rule, lowered, seen)))) return number;
+  for (let shards = Math.max(1, to); shards < standing.shards; shards += 1) {
+    if (!raising.some((rule) => isMet(rule, valueOf(rule, { ...standing, shards }, seen)))) return shards;
   }
-  return from;
+  return standing.shards;
 }
 
 function wanted(change: Change, from: number, value: number): number {

@@ -1,6 +1,6 @@
 /**
  * Scaling rules as data: when a signal, measured or forecast, is above or below something over a window, then a stream is
- * to have so many shards, or mirrors.
+ * to have so many shards.
  */
 
 /** What a rule may look at. Of the stream as a whole, but for the last one. */
@@ -43,7 +43,6 @@ export interface ScalingRule {
   };
   readonly then: {
     readonly shards?: Change;
-    readonly mirrors?: { readonly to: number };
   };
   /** How long it rests after it changed something, 60 to 86,400. @default 300 above, 1800 below */
   readonly cooldownSeconds?: number;
@@ -55,8 +54,6 @@ export interface ScalingPolicy {
   readonly mode?: 'on' | 'dry-run' | 'off';
   /** 1 to the option `maxShards`. */
   readonly shards?: Bounds;
-  /** 0 to the number of sites less one. */
-  readonly mirrors?: Bounds;
   /** Up to 20. @default `DEFAULT_RULES` where shards are bounded */
   readonly rules?: readonly ScalingRule[];
 }
@@ -110,7 +107,6 @@ export const rulesOf = ({ rules, shards }: ScalingPolicy): readonly ScalingRule[
 /** What a deployment allows. */
 export interface ScalingRoom {
   readonly maxShards: number;
-  readonly maxMirrors: number;
 }
 
 /** Minutes are kept so long. */
@@ -122,9 +118,9 @@ const LONGEST_WINDOW_SECONDS = KEPT_MINUTES * 60;
 /** Why a policy cannot be: contradictory, unbounded, or without effect. Empty: it can. */
 export function problemsOf(policy: ScalingPolicy, room: ScalingRoom): readonly string[] {
   const rules = rulesOf(policy);
-  const isEmpty = rules.length === 0 && policy.mirrors === undefined && modeOf(policy) !== 'off';
+  const isEmpty = rules.length === 0 && modeOf(policy) !== 'off';
   return [
-    ...(isEmpty ? ['changes nothing: give shards {min, max}, mirrors {min, max}, or rules'] : []),
+    ...(isEmpty ? ['changes nothing: give shards {min, max}, or rules'] : []),
     ...boundsProblems(policy, room),
     ...repeated(rules.map(({ name }) => name)).map((name) => `rules: two are named "${name}"`),
     ...rules.flatMap((rule) => ruleProblems(rule, policy).map((problem) => `rule "${rule.name}": ${problem}`)),
@@ -136,15 +132,11 @@ const repeated = (names: readonly string[]): readonly string[] => [
   ...new Set(names.filter((name, index) => names.indexOf(name) !== index)),
 ];
 
-function boundsProblems(policy: ScalingPolicy, { maxShards, maxMirrors }: ScalingRoom): readonly string[] {
-  const inverted = (['shards', 'mirrors'] as const).filter((name) => {
-    const bounds = policy[name];
-    return bounds !== undefined && bounds.min > bounds.max;
-  });
+function boundsProblems({ shards }: ScalingPolicy, { maxShards }: ScalingRoom): readonly string[] {
+  if (shards === undefined) return [];
   return [
-    ...inverted.map((name) => `${name}: min is above max`),
-    ...((policy.shards?.max ?? 0) > maxShards ? [`shards: at most ${maxShards}`] : []),
-    ...((policy.mirrors?.max ?? 0) > maxMirrors ? [`mirrors: this deployment has room for ${maxMirrors}`] : []),
+    ...(shards.min > shards.max ? ['shards: min is above max'] : []),
+    ...(shards.max > maxShards ? [`shards: at most ${maxShards}`] : []),
   ];
 }
 
@@ -159,9 +151,6 @@ function ruleProblems({ when, then }: ScalingRule, policy: ScalingPolicy): reado
   if (Object.keys(then).length === 0) problems.push('then: changes nothing');
   if (then.shards !== undefined) {
     problems.push(...changeProblems(then.shards, when, policy.shards).map((problem) => `then.shards: ${problem}`));
-  }
-  if (then.mirrors !== undefined) {
-    problems.push(...withinProblems(then.mirrors.to, policy.mirrors).map((problem) => `then.mirrors: ${problem}`));
   }
   return problems;
 }

@@ -68,7 +68,7 @@ export function runStream(load: Load, policy: ScalingPolicy | number, countFrom:
     if (typeof policy === 'number' || stream.isChanging) return;
     const endMs = nowMs + MINUTE_MS;
     changes = recentChanges(changes, endMs);
-    const standing = { shards: stream.shards, mirrors: 1, changes, firedAtMs };
+    const standing = { shards: stream.shards, changes, firedAtMs };
     const forecast = (aheadSeconds: number, quantile: number) =>
       ahead(endMs, aheadSeconds, quantile, highestLately(minutes));
     const step = decide(policy, standing, { nowMs: endMs, minutes, forecast }).steps.find(

@@ -111,7 +111,6 @@ const SCALING: ScalingAnswer = {
   mode: 'dry-run',
   policy: { mode: 'dry-run', shards: { min: 1, max: 8 } },
   shards: 2,
-  mirrors: 1,
   changesLeft: 9,
   measuredMinutes: 12,
   load: {

@@ -12,11 +12,10 @@ import { type MinuteLoad, NO_LOAD } from '../../../src/core/scaling/signals.js';
 
 const HOUR_MS = 3_600_000;
 const NOW_MS = 100 * 24 * HOUR_MS;
-const ROOM: ScalingRoom = { maxShards: 200, maxMirrors: 2 };
+const ROOM: ScalingRoom = { maxShards: 200 };
 const POLICY: ScalingPolicy = { shards: { min: 1, max: 32 } };
 const standing = (shards: number, more: Partial<Standing> = {}): Standing => ({
   shards,
-  mirrors: 1,
   changes: [],
   firedAtMs: {},
   ...more,
@@ -104,16 +103,6 @@ describe('a decision', () => {
     expect(decide(below, standing(4), seen([minute(0), minute(0)])).findings).toMatchObject([{ state: 'unknown' }]);
   });
 
-  it('changes mirrors by the same rules', () => {
-    const policy: ScalingPolicy = {
-      mirrors: { min: 1, max: 2 },
-      rules: [rule({ then: { mirrors: { to: 2 } } })],
-    };
-    expect(decide(policy, standing(1), seen([minute(1)])).steps).toMatchObject([
-      { quantity: 'mirrors', from: 1, to: 2 },
-    ]);
-  });
-
   it('never flaps: under a steady load it comes to rest and stays there', () => {
     fc.assert(
       fc.property(fc.double({ min: 0, max: 20, noNaN: true }), fc.integer({ min: 1, max: 32 }), (demand, first) => {
@@ -187,7 +176,6 @@ describe('rules that cannot be', () => {
     ['off, and contradictory', { ...POLICY, mode: 'off', rules: [rule({}), rule({})] }, /two are named/],
     ['bounds upside down', { shards: { min: 4, max: 2 } }, /shards: min is above max/],
     ['more than there may be', { shards: { min: 1, max: 500 } }, /shards: at most 200/],
-    ['more mirrors than sites', { ...POLICY, mirrors: { min: 1, max: 3 } }, /mirrors: this deployment has room for 2/],
     ['above and below', { ...POLICY, rules: [rule({ when: { signal: 'utilisation', above: 1, below: 0.5 } })] }, /exactly one of above and below/], // prettier-ignore
     ['neither', { ...POLICY, rules: [rule({ when: { signal: 'utilisation' } })] }, /exactly one of above and below/],
     ['a forecast of what is not forecast', { ...POLICY, rules: [rule({ when: { signal: 'throttledPerSecond', above: 1, forecast: { quantile: 0.9 } } })] }, /throttledPerSecond is not forecast/], // prettier-ignore
@@ -199,11 +187,6 @@ describe('rules that cannot be', () => {
       'a number outside of the bounds',
       { ...POLICY, rules: [rule({ then: { shards: { to: 40 } } })] },
       /outside of 1 to 32/,
-    ],
-    [
-      'mirrors without bounds',
-      { ...POLICY, rules: [rule({ then: { mirrors: { to: 2 } } })] },
-      /then.mirrors: unbounded/,
     ],
     ['what fires for ever', { ...POLICY, rules: [rule({ when: { signal: 'utilisation', above: 0.5 }, then: { shards: { utilisation: 0.6 } } })] }, /fires for ever/], // prettier-ignore
     ['a share of what is none', { ...POLICY, rules: [rule({ then: { shards: { utilisation: 0.6 } } })] }, /says nothing of it/], // prettier-ignore
