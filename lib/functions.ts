@@ -104,6 +104,6 @@ export const FUNCTION_DESIGNS: Readonly<Record<FunctionRole, FunctionDesign>> = 
     timeoutSeconds: 300,
     single: true,
     may: ['site-table', 'control-table', 'put', 'provision', 'call-sites', 'run-workflows', 'move-consumers'],
-    why: 'A new mirror is filled from the log before it is ready. Two at once would split the same shard twice.',
+    why: 'A new mirror is filled from the log before it is ready. Two at once would reshape the same stream twice.',
   },
 };

@@ -45,9 +45,8 @@ const PROVISION_ACTIONS = [
   'kinesis:DescribeStreamSummary',
   'kinesis:IncreaseStreamRetentionPeriod',
   'kinesis:ListShards',
-  'kinesis:MergeShards',
-  'kinesis:SplitShard',
   'kinesis:StartStreamEncryption',
+  'kinesis:UpdateShardCount',
 ];
 
 /** Of a consumer's function: what Lambda calls with its role to read a stream. */

@@ -1,6 +1,7 @@
 import type { DecisionRef } from '../core/entry.js';
 import { replicaKey } from '../core/items.js';
 import { toHex } from '../core/hash-range.js';
+import { stepTowards } from '../core/scaling/limits.js';
 import { clockAt, timestamp } from '../core/timestamp.js';
 import { PortThrottled } from '../ports/failures.js';
 import type { StreamDescription } from '../ports/streams.js';
@@ -10,6 +11,9 @@ import { drainAll, drainBacklog } from './applier.js';
 import { enqueueApplied } from './backlog.js';
 import { logRows } from './log-walk.js';
 import type { Site } from './site.js';
+
+/** From one shard to the most that there may be. */
+const MAX_STEPS = 14;
 
 /** Brings this site's replicas to their definitions, as these are now, and drains their backlogs. */
 export async function tend(site: Site): Promise<void> {
@@ -78,7 +82,7 @@ function fromOf(site: Site, ms: number): string {
   return timestamp(term, Math.max(0, clockAt(early)));
 }
 
-/** One step towards the wanted number of open shards: each splits in its middle, or merges with its neighbour. */
+/** Steps towards the wanted number of open shards, as large as Kinesis takes them. */
 async function reshard(
   site: Site,
   name: string,
@@ -86,14 +90,14 @@ async function reshard(
   before: StreamDescription,
 ): Promise<readonly ReplicaShard[]> {
   let description = before;
-  for (let step = 0; step < wanted + description.shards.length; step += 1) {
-    const open = openShards(description);
-    // A stream takes one change at a time, and may take a while for it: the next step is for the next round.
-    if (open.length === wanted || description.changing === true) break;
+  // A stream takes one change at a time, and may take a while for it: the next step is for the next round.
+  for (let step = 0; step < MAX_STEPS && description.changing !== true; step += 1) {
+    const { length } = openShards(description);
+    if (length === wanted) break;
     try {
-      if (!(await changeOne(site, name, open, wanted))) break;
+      await site.streams.resize(name, stepTowards(length, wanted));
     } catch (error) {
-      // It was busy after all: nothing was done.
+      // It was busy after all, or changed too often today: nothing was done.
       if (error instanceof PortThrottled) break;
       throw error;
     }
@@ -101,21 +105,6 @@ async function reshard(
   }
   return openShards(description);
 }
-
-async function changeOne(site: Site, name: string, open: readonly ReplicaShard[], wanted: number): Promise<boolean> {
-  if (open.length < wanted) {
-    const widest = [...open].sort((a, b) => (width(b) > width(a) ? 1 : -1))[0];
-    if (!widest) return false;
-    await site.streams.split(name, widest.shardId);
-    return true;
-  }
-  const [left, right] = open;
-  if (!left || !right) return false;
-  await site.streams.merge(name, left.shardId, right.shardId);
-  return true;
-}
-
-const width = (shard: ReplicaShard): bigint => BigInt(`0x${shard.to}`) - BigInt(`0x${shard.from}`);
 
 function openShards(description: StreamDescription): ReplicaShard[] {
   return description.shards

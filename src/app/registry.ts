@@ -1,7 +1,7 @@
 import type { ScalingDecision, StreamPolicy } from '../core/api.js';
 import { type FullConflictPolicy, fullConflictPolicy } from '../core/conflict.js';
 import { LockstepError } from '../core/errors.js';
-import { CHANGES_A_DAY, type PastChange, recentChanges } from '../core/scaling/limits.js';
+import { CHANGES_A_DAY, type PastChange, recentChanges, stepTowards } from '../core/scaling/limits.js';
 import { type ScalingPolicy, modeOf } from '../core/scaling/rules.js';
 import type { HexRange } from '../core/hash-range.js';
 import type { ControlStore } from '../ports/control-store.js';
@@ -87,14 +87,18 @@ interface Scaled {
   readonly last: readonly ScalingDecision[];
 }
 
-/** A definition with another policy; a change of its shards counts among those that Kinesis takes in a day. */
+/** A definition with another policy; each step of a change of its shards counts among those that Kinesis takes in a day. */
 export function resharded(definition: StreamDefinition, policy: FullPolicy, nowMs: number): StreamDefinition {
   const from = definition.policy.shards;
   if (from === policy.shards) return { ...definition, policy };
   const before = definition.scaled ?? { changes: [], firedAtMs: {}, last: [] };
-  const change: PastChange = { atMs: nowMs, from, to: policy.shards };
-  const changes = [...recentChanges(before.changes, nowMs), change].slice(-2 * CHANGES_A_DAY);
-  return { ...definition, policy, scaled: { ...before, changes } };
+  const changes: PastChange[] = [...recentChanges(before.changes, nowMs)];
+  for (let at = from; at !== policy.shards;) {
+    const to = stepTowards(at, policy.shards);
+    changes.push({ atMs: nowMs, from: at, to });
+    at = to;
+  }
+  return { ...definition, policy, scaled: { ...before, changes: changes.slice(-2 * CHANGES_A_DAY) } };
 }
 
 /**

@@ -64,6 +64,13 @@ export interface Streams {
   describe(name: string): Promise<StreamDescription | undefined>;
   remove(name: string): Promise<void>;
   setRetention(name: string, hours: number): Promise<void>;
+  /**
+   * Asks for so many open shards: at most twice, at least half as many as there are. Kinesis takes ten such changes in 24
+   * hours.
+   *
+   * @throws PortThrottled the stream is being changed, or was too often: nothing was done
+   */
+  resize(name: string, shardCount: number): Promise<void>;
   /** Splits a shard's hash range in the middle, or merges two neighbours. */
   split(name: string, shardId: string): Promise<void>;
   merge(name: string, shardId: string, neighbourId: string): Promise<void>;

@@ -196,9 +196,16 @@ describe('what scaling never does', () => {
     expect(await shards(world)).toEqual([8, 8]);
   });
 
+  it('forget that a large step by hand is several of the ten', async () => {
+    const world = await scaled({ shards: { min: 1, max: 64 } });
+    await world.run(world.engine.service.putStream('orders', { shards: 40 }));
+    expect(await shards(world)).toEqual([40, 40]);
+    expect((await tell(world)).changesLeft).toBe(4);
+  });
+
   it('another change before the last one is brought about', async () => {
     const world = await scaled(BUSY);
-    world.hooks.meet({ by: 'east', method: 'split' }, () => Promise.resolve());
+    world.hooks.meet({ by: 'east', method: 'resize' }, () => Promise.resolve());
     await minutes(world, 1, 10 * QUIET_BYTES);
     await minutes(world, 1, 10 * QUIET_BYTES);
     const { decisions } = await tell(world);

@@ -304,6 +304,29 @@ export function describeStreams(
       });
     });
 
+    describe('resize', () => {
+      it.each([
+        [1, 2],
+        [2, 3],
+        [4, 2],
+        [3, 2],
+      ])('from %i shards to %i: they cover every key, and what was there is read', async (from, to) => {
+        const name = await created(from);
+        await streams.put(name, records(20, 'before'));
+        await streams.resize(name, to);
+        await described(name, (d) => openShards(d).length === to && d.changing !== true);
+        expect(sequencesOf(await streams.put(name, records(20, 'after')))).toHaveLength(20);
+        expect(await readStream(name)).toHaveLength(40);
+      });
+
+      it('refuses more than twice and less than half as many', async () => {
+        const name = await created(3);
+        expect(await caught(streams.resize(name, 7))).toBeInstanceOf(Error);
+        expect(await caught(streams.resize(name, 1))).toBeInstanceOf(Error);
+        expect(openShards(await described(name))).toHaveLength(3);
+      });
+    });
+
     describe('split and merge', () => {
       it('splits in the middle: the parent closes, the children take over', async () => {
         const name = await created(1);

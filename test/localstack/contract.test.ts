@@ -30,7 +30,7 @@ function ratesOf(command: string, input: object): FaultRates {
 
 /** Of streams: each record that is refused is an outcome, and so is a put whose answer is lost. */
 function streamRatesOf(command: string): FaultRates {
-  const isChange = ['PutRecords', 'SplitShard', 'MergeShards'].includes(command);
+  const isChange = ['PutRecords', 'SplitShard', 'MergeShards', 'UpdateShardCount'].includes(command);
   return isChange ? { delay: 0.1, delayMs: 20 } : { throttle: 0.1, lostRequest: 0.05, lostAnswer: 0.05 };
 }
 

@@ -13,6 +13,7 @@ import {
   SplitShardCommand,
   StartStreamEncryptionCommand,
   type StreamDescriptionSummary,
+  UpdateShardCountCommand,
 } from '@aws-sdk/client-kinesis';
 import type { Clock, Random } from '../../ports/environment.js';
 import { PortThrottled, PortUnavailable } from '../../ports/failures.js';
@@ -162,6 +163,19 @@ export class KinesisStreams implements Streams {
         ? this.#client.send(new IncreaseStreamRetentionPeriodCommand(parameters))
         : this.#client.send(new DecreaseStreamRetentionPeriodCommand(parameters)),
     ).catch(unlessBusy(name));
+  }
+
+  /** Kinesis splits and merges side by side, into shards of equal ranges. Not repeated: it would count twice. */
+  async resize(name: string, shardCount: number): Promise<void> {
+    await this.#client
+      .send(
+        new UpdateShardCountCommand({
+          StreamName: name,
+          TargetShardCount: shardCount,
+          ScalingType: 'UNIFORM_SCALING',
+        }),
+      )
+      .catch(unlessBusy(name));
   }
 
   async split(name: string, shardId: string): Promise<void> {

@@ -33,6 +33,7 @@ export function faultyStreams(
     describe: (name) => ofStream(name, () => streams.describe(name)),
     remove: (name) => ofStream(name, () => streams.remove(name)),
     setRetention: (name, hours) => ofStream(name, () => streams.setRetention(name, hours)),
+    resize: (name, shardCount) => ofStream(name, () => streams.resize(name, shardCount)),
     split: (name, shardId) => ofShards(name, [shardId], () => streams.split(name, shardId)),
     merge: (name, a, b) => ofShards(name, [a, b], () => streams.merge(name, a, b)),
     read: (name, shardId, position, limit) =>

@@ -46,6 +46,33 @@ export function mergeShards(stream: StreamState, shardId: string, neighbourId: s
   return reshard(stream, parents, [whole]);
 }
 
+/** Splits the widest shards, or merges the narrowest neighbours. @throws Error beyond twice or half as many */
+export function resizeShards(stream: StreamState, shardCount: number): StreamState {
+  const before = openShards(stream).length;
+  if (!Number.isInteger(shardCount) || shardCount > Math.min(MAX_SHARDS, 2 * before) || 2 * shardCount < before) {
+    throw new Error(`stream ${stream.name} has ${before} shards: it cannot have ${shardCount} in one step`);
+  }
+  let resized = stream;
+  for (let count = before; count < shardCount; count += 1) {
+    const widest = openShards(resized).reduce((wide, shard) => (widthOf(shard) > widthOf(wide) ? shard : wide));
+    resized = splitShard(resized, shardIdOf(widest.number));
+  }
+  for (let count = before; count > shardCount; count -= 1) {
+    const open = openShards(resized);
+    const pairs = open.slice(1).map((right, index) => [open[index] ?? right, right] as const);
+    const [left, right] = pairs.reduce((narrow, pair) => (widthOf(...pair) < widthOf(...narrow) ? pair : narrow));
+    resized = mergeShards(resized, shardIdOf(left.number), shardIdOf(right.number));
+  }
+  return resized;
+}
+
+/** In the order of their ranges. */
+const openShards = ({ shards }: StreamState): readonly ShardState[] =>
+  shards.filter(({ open }) => open).sort((a, b) => (a.range.from < b.range.from ? -1 : 1));
+
+const widthOf = (first: ShardState, last = first): bigint =>
+  BigInt(`0x${last.range.to}`) - BigInt(`0x${first.range.from}`);
+
 function openShard(stream: StreamState, shardId: string): ShardState {
   const shard = findShard(stream, shardId);
   if (shard?.open !== true) throw new Error(`stream ${stream.name} has no open shard ${shardId}`);

@@ -22,6 +22,7 @@ import {
   findShard,
   mergeShards,
   newStream,
+  resizeShards,
   shardIdOf,
   splitShard,
 } from './stream-state.js';
@@ -105,6 +106,11 @@ export class EmbeddedStreams implements Streams {
     if (!(hours > 0)) throw new Error(`a retention of ${hours} hours is not possible`);
     const stream = this.#known(name);
     await this.#registry.change(stream, { ...stream.staged, retentionHours: hours });
+  }
+
+  async resize(name: string, shardCount: number): Promise<void> {
+    const stream = this.#known(name);
+    await this.#registry.change(stream, resizeShards(stream.staged, shardCount));
   }
 
   async split(name: string, shardId: string): Promise<void> {

@@ -40,6 +40,10 @@ export function allowedStep(from: number, wanted: number, changes: readonly Past
     : { to: half, limit: 'at most halved at a time' };
 }
 
+/** The next step towards a number of shards: at most double, at least half. */
+export const stepTowards = (from: number, wanted: number): number =>
+  Math.min(2 * from, Math.max(Math.ceil(from / 2), wanted));
+
 /** Those that still count. */
 export const recentChanges = (changes: readonly PastChange[], nowMs: number): readonly PastChange[] =>
   changes.filter(({ atMs }) => nowMs - atMs < DAY_MS);

@@ -76,6 +76,11 @@ describe('describe on Kinesis', () => {
       command === 'ListShards' ? { Shards: [shard(0)] } : refused('ResourceInUseException'),
     );
     expect(await caught(streams.split('s', 'shardId-0'))).toBeInstanceOf(PortThrottled);
+    for (const name of ['ResourceInUseException', 'LimitExceededException']) {
+      const busy = streamsOn(() => refused(name));
+      expect(await caught(busy.streams.resize('s', 2))).toBeInstanceOf(PortThrottled);
+      expect(busy.sent).toHaveLength(1);
+    }
     await streams.create('s', 1);
   });
 });
