@@ -37,7 +37,7 @@ export interface LockstepProps {
    * `mirrors.create` is `on-begin`: then the first transaction that names it has them made, outside of CloudFormation.
    *
    * What is written here is brought about again at each deployment and once a minute; leave out what the API is to
-   * decide. A stream that is removed here stays, with its data, and goes on working: see docs/DEPLOY.md.
+   * decide. Where `scaling` is on, `shards` is only where a stream begins. A stream that is removed here stays, with its data, and goes on working: see docs/DEPLOY.md.
    */
   readonly streams: Readonly<Record<string, StreamPolicy>>;
 

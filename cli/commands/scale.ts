@@ -137,12 +137,13 @@ function boundsOf(text: string): Bounds {
 // ------------------------------------------------------------------------------------------------------------- text
 
 function renderPlan(answer: ScalingAnswer, { style, width }: Terminal): string[] {
-  const { stream, mode, shards, changesLeft, rules, steps, policy } = answer;
+  const { stream, mode, shards, openShards, changesLeft, rules, steps, policy } = answer;
+  const soFar = openShards === shards ? '' : ` (${openShards} so far)`;
   const bounds = policy.shards ? `, between ${policy.shards.min} and ${policy.shards.max}` : '';
   const facts: [string, string][] = [
     ['stream', style.bold(plain(stream))],
     ['scaling', mode],
-    ['shards', `${shards}${bounds}; ${changesLeft} of the day's 10 changes left`],
+    ['shards', `${shards}${soFar}${bounds}; ${changesLeft} of the day's 10 changes left`],
     ['last minute', loadOf(answer)],
     ['next hour', forecastOf(answer)],
   ];

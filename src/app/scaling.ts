@@ -218,11 +218,11 @@ async function remember(
 /** What is held back, or only would be done, is found again each minute: it is told once. */
 function withDecision(log: readonly ScalingDecision[], decision: ScalingDecision): readonly ScalingDecision[] {
   const isSame = (other: ScalingDecision): boolean =>
-    (['quantity', 'from', 'to', 'rule', 'limit', 'outcome'] as const).every((part) => other[part] === decision[part]);
+    (['from', 'to', 'rule', 'limit', 'outcome'] as const).every((part) => other[part] === decision[part]);
   if (decision.outcome === 'done') {
     return log.some((other) => other.at === decision.at && isSame(other)) ? log : [...log, decision];
   }
-  const last = log.findLast(({ quantity }) => quantity === decision.quantity);
+  const last = log.at(-1);
   return last && isSame(last) ? log : [...log, decision];
 }
 
@@ -249,6 +249,7 @@ export async function scalingOf(site: Site, name: string, proposed?: ScalingPoli
     mode: modeOf(own),
     policy,
     shards: standing.shards,
+    openShards: definition.replicas[site.name]?.shards.length ?? 0,
     changesLeft: Math.max(0, CHANGES_A_DAY - standing.changes.length),
     measuredMinutes: modeOf(own) === 'off' ? 0 : seen.minutes.length,
     ...(newest === undefined ? {} : { load: signalsOf(newest, standing.shards) }),

@@ -223,6 +223,8 @@ export interface ScalingAnswer {
   /** The rules that were asked: the stream's own, or those that were given. */
   readonly policy: ScalingPolicy;
   readonly shards: number;
+  /** So many home's replica has already: while it is another number, nothing further is decided. */
+  readonly openShards: number;
   /** Of the ten changes of shards that Kinesis takes in 24 hours. */
   readonly changesLeft: number;
   /** So many of the last 120 minutes are known. */

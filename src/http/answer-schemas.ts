@@ -152,6 +152,7 @@ export const scaling = named(
     mode: z.enum(['on', 'dry-run', 'off']),
     policy: scalingPolicy.describe('The rules that were asked'),
     shards: whole,
+    openShards: whole.describe("So many home's replica has already"),
     changesLeft: whole.describe('Of the ten changes of shards that Kinesis takes in 24 hours'),
     measuredMinutes: whole.describe('So many of the last 120 are known'),
     load: maybe(z.record(z.enum(SIGNALS), z.number())).describe('The last whole minute'),

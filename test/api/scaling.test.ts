@@ -31,7 +31,14 @@ describe('scaling', () => {
   test('what its rules find, and what others would', async () => {
     await api.put('/streams/told', { scaling: { mode: 'off', shards: SHARDS } });
     const { body } = await api.get<ScalingAnswer>('/streams/told/scaling');
-    expect(body).toMatchObject({ stream: 'told', mode: 'off', shards: 2, changesLeft: 10, decisions: [] });
+    expect(body).toMatchObject({
+      stream: 'told',
+      mode: 'off',
+      shards: 2,
+      openShards: 2,
+      changesLeft: 10,
+      decisions: [],
+    });
     expect(body.rules.map(({ rule }) => rule)).toEqual([
       'before the peak',
       'under load',

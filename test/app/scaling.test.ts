@@ -1,4 +1,5 @@
 import { drainAll } from '../../src/app/applier.js';
+import { DEFAULT_POLICY, declaredPolicy } from '../../src/app/registry.js';
 import type { ScalingAnswer, ScalingDecision } from '../../src/core/api.js';
 import { DAY_STEPS, WEEK_STEPS, encodeModel, learn, newModel, stepOf } from '../../src/core/scaling/forecast.js';
 import type { ScalingPolicy } from '../../src/core/scaling/rules.js';
@@ -210,6 +211,22 @@ describe('what scaling never does', () => {
     await minutes(world, 1, 10 * QUIET_BYTES);
     const { decisions } = await tell(world);
     expect(decisions.map(brief)).toEqual([[1, 2, 'busy', 'done']]);
+    expect(await tell(world)).toMatchObject({ shards: 2, openShards: 1 });
+  });
+});
+
+describe('declared streams', () => {
+  it('begin with the shards that are declared, and keep those that scaling gave them', () => {
+    const known = { ...DEFAULT_POLICY, shards: 5 };
+    const declared = { shards: 2, retentionHours: 48 };
+    const scaling: ScalingPolicy = { shards: { min: 1, max: 8 } };
+    expect(declaredPolicy(undefined, { ...declared, scaling })).toMatchObject({ shards: 2 });
+    expect(declaredPolicy(known, { ...declared, scaling })).toEqual({ retentionHours: 48, scaling });
+    expect(declaredPolicy({ ...known, scaling }, declared)).toEqual({ retentionHours: 48 });
+    expect(declaredPolicy(known, declared)).toEqual(declared);
+    for (const mode of ['off', 'dry-run'] as const) {
+      expect(declaredPolicy(known, { ...declared, scaling: { ...scaling, mode } })).toMatchObject({ shards: 2 });
+    }
   });
 });
 

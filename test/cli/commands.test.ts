@@ -62,7 +62,7 @@ describe('scale', () => {
     const plan = await run(['scale', 'plan', 'orders', '--shards', '1-16']);
     expect(deployment.lastRequest('planScaling')).toEqual(['orders', { scaling: { shards: { min: 1, max: 16 } } }]);
     for (const text of [
-      /shards +2, between 1 and 16; 9 of the day's 10 changes left/,
+      /shards +2 \(1 so far\), between 1 and 16; 9 of the day's 10 changes left/,
       /2 KiB\/s, 12.5 records\/s, 0.25 refused\/s; 91.2 % of its shards, 150 % of the busiest/,
       /at most 1.25 full shards as likely as not, 2.5 but once in twenty/,
       /under load +0.912 +fires/,

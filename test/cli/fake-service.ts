@@ -182,6 +182,7 @@ export class FakeDeployment {
       mode: modeOf(this.getStream(stream).policy.scaling),
       policy: scaling,
       shards: this.getStream(stream).shards.length,
+      openShards: 1,
       changesLeft: 9,
       measuredMinutes: isSet ? 70 : 0,
       ...(isSet && { load: LOAD, forecast: { aheadSeconds: 3600, median: 1.25, high: 2.5 } }),

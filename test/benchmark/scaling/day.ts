@@ -71,9 +71,7 @@ export function runStream(load: Load, policy: ScalingPolicy | number, countFrom:
     const standing = { shards: stream.shards, changes, firedAtMs };
     const forecast = (aheadSeconds: number, quantile: number) =>
       ahead(endMs, aheadSeconds, quantile, highestLately(minutes));
-    const step = decide(policy, standing, { nowMs: endMs, minutes, forecast }).steps.find(
-      ({ quantity }) => quantity === 'shards',
-    );
+    const [step] = decide(policy, standing, { nowMs: endMs, minutes, forecast }).steps;
     if (step === undefined || step.to === step.from) return;
     stream.change(step.to, endMs + RESHARD_MS);
     changes = [...changes, { atMs: endMs, from: step.from, to: step.to }];

@@ -111,6 +111,7 @@ const SCALING: ScalingAnswer = {
   mode: 'dry-run',
   policy: { mode: 'dry-run', shards: { min: 1, max: 8 } },
   shards: 2,
+  openShards: 1,
   changesLeft: 9,
   measuredMinutes: 12,
   load: {
