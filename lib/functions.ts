@@ -1,4 +1,4 @@
-import type { FunctionRole } from '../src/adapters/aws/names.js';
+import type { FunctionRole, TRAINER } from '../src/adapters/aws/names.js';
 import type { Capability } from './permissions.js';
 
 /** How one function of a site is set up, and why so. */
@@ -23,7 +23,7 @@ export interface FunctionDesign {
  * the next one does the same; it goes to the queue of missed ticks, where it can be counted. Records of the log that
  * `backfill` cannot take go to the queue of dead letters, which has an alarm.
  */
-export const FUNCTION_DESIGNS: Readonly<Record<FunctionRole, FunctionDesign>> = {
+export const FUNCTION_DESIGNS: Readonly<Record<FunctionRole | typeof TRAINER, FunctionDesign>> = {
   api: {
     does: 'the REST API',
     calledBy: 'request',
@@ -75,7 +75,7 @@ export const FUNCTION_DESIGNS: Readonly<Record<FunctionRole, FunctionDesign>> = 
     memoryMiB: 512,
     timeoutSeconds: 60,
     single: false,
-    may: ['follow-log', 'site-table', 'control-table', 'call-sites'],
+    may: ['follow-log', 'site-table', 'control-table', 'call-sites', 'ask-predictor'],
     why: 'Off everybody’s path: a batch may wait. It stages candidates in the table that it follows, and announces them to home by its mirror agent; it has no business with streams.',
   },
   'workflow-step': {
@@ -105,5 +105,14 @@ export const FUNCTION_DESIGNS: Readonly<Record<FunctionRole, FunctionDesign>> = 
     single: true,
     may: ['site-table', 'control-table', 'put', 'provision', 'call-sites', 'run-workflows', 'move-consumers'],
     why: 'A new mirror is filled from the log before it is ready. Two at once would reshape the same stream twice.',
+  },
+  trainer: {
+    does: 'one step of the training of this site’s predictor: gathers, judges, remembers',
+    calledBy: 'request',
+    memoryMiB: 2048,
+    timeoutSeconds: 900,
+    single: false,
+    may: ['read-log', 'training-files'],
+    why: 'It holds what was committed since the last run while it writes it to the bucket, and judges three models, one after the other. It changes nothing but files: training cannot harm a transaction.',
   },
 };

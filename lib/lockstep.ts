@@ -1,15 +1,17 @@
 import { Tags } from 'aws-cdk-lib';
 import type { Function } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
-import { bundles } from './bundles.js';
+import { join } from 'node:path';
+import { bundles, containerBundle } from './bundles.js';
 import { type ConsumerProps, consumerAt, refuseConsumer } from './consumer.js';
 import { ControlStack } from './control-stack.js';
 import { packageRoot } from './package-root.js';
+import { PredictorStack } from './predictor-stack.js';
 import { type LockstepProps, type Settings, settle } from './props.js';
 import { SiteStack } from './site-stack.js';
 
 /**
- * A deployment: one stack for what all sites share, and one per site.
+ * A deployment: one stack for what all sites share, one per site, and one per site whose predictor is an endpoint.
  *
  * @example
  * const app = new App();
@@ -25,6 +27,8 @@ export class Lockstep extends Construct {
   readonly control: ControlStack;
   /** By the site's name. */
   readonly sites: Readonly<Record<string, SiteStack>>;
+  /** By the site's name; empty where `prediction.endpoint` is not given. */
+  readonly predictors: Readonly<Record<string, PredictorStack>>;
   readonly #settings: Settings;
 
   /** @throws Error that names every wrong field of the props and says what to write there */
@@ -46,7 +50,10 @@ export class Lockstep extends Construct {
     });
     const folder = settings.bundles ?? bundles(packageRoot());
     let before: ControlStack | SiteStack = this.control;
+    const container = (): string =>
+      settings.bundles ? join(settings.bundles, 'container') : containerBundle(packageRoot());
     const sites: Record<string, SiteStack> = {};
+    const predictors: Record<string, PredictorStack> = {};
     for (const site of settings.sites) {
       const stack: SiteStack = new SiteStack(this, site.name, {
         ...common,
@@ -60,8 +67,22 @@ export class Lockstep extends Construct {
       stack.addStackDependency(before, 'the control table is there first, and the sites come one after the other');
       before = stack;
       sites[site.name] = stack;
+      if (settings.prediction.kind !== 'endpoint') continue;
+      const predictor = new PredictorStack(this, `${site.name}-predictor`, {
+        ...common,
+        env: env(site.region),
+        description: `Lockstep ${deployment}: the predictor of site ${site.name}`,
+        settings,
+        endpoint: settings.prediction,
+        site,
+        bundles: folder,
+        container,
+      });
+      predictor.addStackDependency(stack, 'what it learns from is there first');
+      predictors[site.name] = predictor;
     }
     this.sites = sites;
+    this.predictors = predictors;
     Tags.of(this).add('lockstep:deployment', deployment);
   }
 

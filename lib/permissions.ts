@@ -5,6 +5,8 @@ import {
   consumerPrefix,
   controlTableName,
   functionName,
+  modelBucketName,
+  predictorName,
   stateMachineName,
   siteTableName,
   STATUS_INDEX,
@@ -82,6 +84,12 @@ export type Capability =
   | 'provision'
   /** To delete a replica that an unclean takeover left with another history, after the next one was begun. */
   | 'replace'
+  /** What was committed here, to read it. */
+  | 'read-log'
+  /** What the predictor is trained from, and its models. */
+  | 'training-files'
+  /** The endpoint that foresees for this site, where it has one. */
+  | 'ask-predictor'
   /** To call the mirror agents of all sites. */
   | 'call-sites'
   /** To start this site's workflows, and to see which are under way. */
@@ -133,6 +141,37 @@ const GRANTS: Readonly<Partial<Record<Capability, (around: Surroundings) => read
       around.settings.sites.map(({ name, region }) => agentArn(around, name, region)),
     ],
   ],
+  'read-log': (around) => {
+    const table = siteTableArn(around);
+    return [
+      ['ReadLog', ['dynamodb:BatchGetItem', 'dynamodb:GetItem'], [table]],
+      ['ReadLogIndex', ['dynamodb:Query'], [`${table}/index/${STATUS_INDEX}`]],
+    ];
+  },
+  'training-files': ({ stack, settings, site }) => {
+    const bucket = `arn:${stack.partition}:s3:::${modelBucketName(settings.deployment, site.name, stack.account)}`;
+    return [
+      ['TrainingFiles', ['s3:GetObject', 's3:PutObject'], [`${bucket}/*`]],
+      // Without it what is not there is forbidden.
+      ['TrainingBucket', ['s3:ListBucket'], [bucket]],
+    ];
+  },
+  'ask-predictor': ({ stack, settings, site }) =>
+    settings.prediction.kind === 'endpoint'
+      ? [
+          [
+            'AskPredictor',
+            ['sagemaker:InvokeEndpoint'],
+            [
+              stack.formatArn({
+                service: 'sagemaker',
+                resource: 'endpoint',
+                resourceName: predictorName(settings.deployment, site.name),
+              }),
+            ],
+          ],
+        ]
+      : [],
   'run-workflows': (around) => [
     [
       'RunWorkflows',
@@ -244,6 +283,14 @@ export function wildcardsIn(capabilities: readonly Capability[], around: Surroun
           ),
         ]
       : []),
+    ...(capabilities.includes('training-files')
+      ? [
+          wildcardIn(
+            `arn:<AWS::Partition>:s3:::${modelBucketName(deployment, site.name, accountOf(stack))}/*`,
+            'All files of this one bucket, which has no others.',
+          ),
+        ]
+      : []),
     ...(capabilities.includes('follow-log')
       ? [
           wildcard(
@@ -266,12 +313,15 @@ export function wildcard(
   resource: string,
   reason: string,
 ): Finding {
-  const account = Token.isUnresolved(stack.account) ? '<AWS::AccountId>' : stack.account;
-  return {
-    id: `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:${service}:${region}:${account}:${resource}]`,
-    reason,
-  };
+  return wildcardIn(`arn:<AWS::Partition>:${service}:${region}:${accountOf(stack)}:${resource}`, reason);
 }
+
+export const wildcardIn = (resource: string, reason: string): Finding => ({
+  id: `AwsSolutions-IAM5[Resource::${resource}]`,
+  reason,
+});
+
+const accountOf = ({ account }: Stack): string => (Token.isUnresolved(account) ? '<AWS::AccountId>' : account);
 
 /** A rule's finding, and why it is not one. */
 interface Finding {

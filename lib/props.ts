@@ -9,6 +9,12 @@ import { SITE_NAME, STREAM_NAME } from '../src/core/ids.js';
 import { type OptionsInput, optionsSchema } from '../src/core/options.js';
 import { problemsOf } from '../src/core/scaling/rules.js';
 import { streamPolicy } from '../src/http/schemas.js';
+import {
+  type PredictionProps,
+  type PredictionSettings,
+  predictionSchema,
+  settlePrediction,
+} from './prediction-props.js';
 import { type ControlPlacement, placeControlTable } from './regions.js';
 
 export interface SiteProps {
@@ -75,6 +81,14 @@ export interface LockstepProps {
   /** Any other option of the protocol: see src/core/options.ts. @default those for AWS in src/aws/site.ts, then those there */
   readonly options?: Omit<OptionsInput, 'guardCopies' | 'closePeriodMs'>;
 
+  /**
+   * Who foresees what clients will write, so that these writes wait for no other site: see docs/PREDICTION.md. A model in
+   * the function that follows a mirror's log does, and needs nothing; an endpoint can be asked before it. False: nobody.
+   *
+   * @default the model in the function alone
+   */
+  readonly prediction?: PredictionProps | false;
+
   /** Calls that each site's API takes in a second, and at once; more are answered 429. @default 1,000 and 2,000 */
   readonly throttling?: { readonly ratePerSecond: number; readonly burst: number };
 
@@ -119,7 +133,7 @@ export interface LockstepProps {
   /** Where the emulator answers: in front of the endpoints, where `local`. @default http://127.0.0.1:4566 */
   readonly emulator?: string;
 
-  /** Folder with a folder per function, bundled. @default those of this package */
+  /** Folder with a folder per function, bundled, and `container` for the predictor's image. @default those of this package */
   readonly bundles?: string;
 }
 
@@ -132,6 +146,7 @@ export interface Settings {
   readonly control: ControlPlacement;
   /** Differences to the defaults. */
   readonly options: Readonly<Record<string, number>>;
+  readonly prediction: PredictionSettings;
   readonly throttling: { readonly ratePerSecond: number; readonly burst: number };
   readonly reserveConcurrency: boolean;
   readonly logRetention: RetentionDays;
@@ -178,6 +193,7 @@ const schema = z.strictObject({
     .refine((value) => value.toMilliseconds() >= 1000 && value.toMilliseconds() <= 60_000, BAR_HELP)
     .default(BAR_PERIOD),
   options: z.exactOptional(mini.partial(mini.omit(optionsSchema, { guardCopies: true, closePeriodMs: true }))),
+  prediction: z.exactOptional(predictionSchema),
   throttling: z
     .strictObject({ ratePerSecond: z.int().min(1), burst: z.int().min(1) })
     .default({ ratePerSecond: 1000, burst: 2000 }),
@@ -198,14 +214,16 @@ export function settle(id: string, props: LockstepProps): Settings {
   const given = { ...withoutUndefined(props), deployment: props.deployment ?? id.toLowerCase() };
   const parsed = schema.safeParse(given);
   if (!parsed.success) return refuse(id, parsed.error.issues.map(lineOf));
-  const { sites, witness, local, deletionProtection = !local, barPeriod, ...rest } = parsed.data;
+  const { sites, witness, local, deletionProtection = !local, barPeriod, prediction: predicted, ...rest } = parsed.data;
   const regions = sites.map(({ region }) => region);
   const control = placeControlTable(regions, witness, local);
   const problems = problemsAmong(parsed.data);
   if ('field' in control) return refuse(id, [...problems, `${control.field}: ${control.what}`]);
   const [home] = sites;
   if (home === undefined || problems.length > 0) return refuse(id, problems);
-  return { ...rest, sites, home, control, local, deletionProtection, options: optionsOf(props, barPeriod) };
+  const prediction = settlePrediction(predicted, local);
+  const options = optionsOf(props, barPeriod, prediction);
+  return { ...rest, sites, home, control, local, deletionProtection, prediction, options };
 }
 
 /** What each field alone cannot tell. */
@@ -231,8 +249,10 @@ function problemsAmong({ deployment, sites, streams, options }: Parsed): string[
 function optionsOf(
   { options, guardCopies, local }: LockstepProps,
   barPeriod: Duration,
+  { kind }: PredictionSettings,
 ): Readonly<Record<string, number>> {
-  const given = { ...options, ...(guardCopies === undefined ? {} : { guardCopies }) };
+  const off = kind === 'off' ? { predictionHorizon: 0 } : {};
+  const given = { ...options, ...off, ...(guardCopies === undefined ? {} : { guardCopies }) };
   const all = { ...(local === true ? LOCAL : {}), ...given, closePeriodMs: barPeriod.toMilliseconds() };
   return Object.fromEntries(
     Object.entries(all).filter((entry): entry is [string, number] => typeof entry[1] === 'number'),

@@ -7,7 +7,7 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { CONFIG_VARIABLE } from '../src/adapters/aws/config.js';
-import { type FunctionRole, functionName } from '../src/adapters/aws/names.js';
+import { type FunctionRole, type TRAINER, functionName } from '../src/adapters/aws/names.js';
 import { HANDLER } from './bundles.js';
 import { FUNCTION_DESIGNS } from './functions.js';
 import { statementsFor, wildcardsIn } from './permissions.js';
@@ -16,14 +16,16 @@ import type { Settings, SiteProps } from './props.js';
 export interface SiteFunctionProps {
   readonly settings: Settings;
   readonly site: SiteProps;
-  readonly role: FunctionRole;
+  readonly role: FunctionRole | typeof TRAINER;
   /** JSON, as `src/adapters/aws/config.ts` reads it. */
   readonly config: string;
   readonly keyArn: string;
   /** Folder with a folder per function. */
   readonly bundles: string;
   /** Where a schedule's ticks go that were not taken. */
-  readonly missedTicks: IQueue;
+  readonly missedTicks?: IQueue;
+  /** Further variables. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** One function of a site, as `functions.ts` has it, with a role of its own and a log group that does not grow for ever. */
@@ -52,9 +54,9 @@ export class SiteFunction extends Construct {
       tracing: Tracing.ACTIVE,
       logGroup,
       role: this.#role(props, logGroup),
-      environment: { [CONFIG_VARIABLE]: props.config },
+      environment: { [CONFIG_VARIABLE]: props.config, ...props.environment },
       ...(design.single && settings.reserveConcurrency ? { reservedConcurrentExecutions: 1 } : {}),
-      ...(design.calledBy === 'schedule'
+      ...(design.calledBy === 'schedule' && props.missedTicks
         ? {
             // The next tick does the same.
             retryAttempts: 0,
@@ -86,7 +88,7 @@ export class SiteFunction extends Construct {
     return made;
   }
 
-  #acknowledge(role: FunctionRole): void {
+  #acknowledge(role: SiteFunctionProps['role']): void {
     const scheduled = FUNCTION_DESIGNS[role].calledBy === 'schedule';
     Validations.of(this).acknowledge({
       id: 'Serverless-LambdaDLQ',

@@ -4,7 +4,7 @@ import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
 import type { AwsConfig } from '../src/adapters/aws/config.js';
-import { FUNCTIONS, type FunctionRole } from '../src/adapters/aws/names.js';
+import { FUNCTIONS, type FunctionRole, predictorName } from '../src/adapters/aws/names.js';
 import { SiteApi } from './api.js';
 import { Monitoring } from './monitoring.js';
 import { deadLettersName, missedTicksName } from './names.js';
@@ -91,6 +91,7 @@ export class SiteStack extends Stack {
       })),
       ...(settings.control.kind === 'single' ? { controlRegion: settings.control.region } : {}),
       stateMachines: stateMachinesArn(this, settings, site),
+      ...predictorOf(settings, site),
       options: { ...settings.options },
     };
   }
@@ -133,6 +134,12 @@ export class SiteStack extends Stack {
     );
     mapping.node.addDependency(backfill.role ?? backfill);
   }
+}
+
+/** What the functions ask before the model of their own. */
+function predictorOf({ prediction, deployment }: Settings, site: SiteProps): Pick<AwsConfig, 'predictor'> {
+  if (prediction.kind === 'url') return { predictor: { url: prediction.url } };
+  return prediction.kind === 'endpoint' ? { predictor: { endpointName: predictorName(deployment, site.name) } } : {};
 }
 
 const LOG_ENTRIES = {

@@ -15,3 +15,7 @@ if (process.exitCode === 0) {
   const bundle = [join('scripts', 'bundle-functions.mjs'), join(ROOT, 'dist', 'lambdas')];
   process.exitCode = spawnSync(process.execPath, bundle, { cwd: ROOT, stdio: 'inherit' }).status ?? 1;
 }
+if (process.exitCode === 0) {
+  const container = [join('scripts', 'bundle-container.mjs')];
+  process.exitCode = spawnSync(process.execPath, container, { cwd: ROOT, stdio: 'inherit' }).status ?? 1;
+}

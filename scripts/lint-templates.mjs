@@ -1,4 +1,4 @@
-// npm run lint:templates: synthesises the stacks, for AWS and for an emulator, and has cfn-lint look at the templates.
+// npm run lint:templates: synthesises the stacks, for AWS with all that there is and for an emulator, and has cfn-lint look at the templates.
 //
 // cfn-lint is a Python program. It is installed once, into a folder of its own in the user's cache; where there is no
 // Python, that is said and nothing is linted. Arguments are folders with templates, to be linted as they are.
@@ -11,7 +11,7 @@ import { ensureInstalled, ROOT } from './lib/install.mjs';
 const VERSION = '1.58.0';
 /** W3005: CDK names every dependency in full, also those that follow from others. */
 const IGNORED = ['W3005'];
-const VARIANTS = { aws: {}, emulator: { local: 'true' } };
+const VARIANTS = { aws: { endpoint: 'true' }, emulator: { local: 'true' } };
 
 const venv = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'lockstep', `cfn-lint-${VERSION}`);
 const bin = join(venv, process.platform === 'win32' ? 'Scripts' : 'bin');

@@ -59,7 +59,7 @@ export async function readTransaction(site: Site, id: string): Promise<Transacti
   return entryItem ? { entry: await decodeWhole(site, id, entryItem), ...state } : state;
 }
 
-export async function decodeWhole(site: Site, id: string, item: Item): Promise<Entry> {
+export async function decodeWhole(site: Pick<Site, 'tables'>, id: string, item: Item): Promise<Entry> {
   const keys = chunkKeys(id, item);
   return decodeEntry(id, item, keys.length === 0 ? [] : await site.tables.get(keys));
 }

@@ -1,14 +1,13 @@
 /** SageMaker's training contract: everything is a file in a known place. */
 import { createReadStream } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import * as z from 'zod/mini';
 import type { FinishedContext } from '../core/prediction/context.js';
 import { parseFinished } from '../core/prediction/contract.js';
-import { evaluate } from '../core/prediction/evaluation.js';
-import type { Forecaster } from '../core/prediction/forecaster.js';
-import { decodeModel, encodeModel } from '../core/prediction/model-file.js';
+import { encodeModel } from '../core/prediction/model-file.js';
+import { type Verdict, judgeModel } from '../core/prediction/succession.js';
 import { TRAINING, trainForecaster, type TrainingOptions } from '../core/prediction/training.js';
 
 /** Below the prefix, which on SageMaker is `/opt/ml`. */
@@ -79,19 +78,11 @@ async function judge(prefix: string, challenger: string, tell: (line: string) =>
   const later = await readTransactions(join(prefix, PLACES.validation), tell).catch(() => undefined);
   if (later === undefined || later.transactions.length === 0) return;
   const champion = await readFile(join(prefix, PLACES.champion), 'utf8').catch(() => undefined);
-  const figures = {
-    challenger: judged(decodeModel(challenger).forecaster, later.transactions),
-    champion: champion === undefined ? null : judged(decodeModel(champion).forecaster, later.transactions),
-  };
-  const isBetter = figures.champion === null || figures.challenger.logLoss < figures.champion.logLoss;
-  tell(`challenger:logLoss=${figures.challenger.logLoss.toFixed(5)}; better=${isBetter};`);
-  await write(join(prefix, PLACES.evaluation), `${JSON.stringify({ ...figures, isBetter })}\n`);
-}
-
-function judged(forecaster: Forecaster, test: readonly FinishedContext[]): { logLoss: number; accuracy: number } {
-  const work = evaluate(forecaster, { train: [], test }, 'chronological', () => 0);
-  const { logLoss, accuracy } = runThrough(work, () => undefined);
-  return { logLoss, accuracy };
+  const judged = (text: string): Verdict | null => judgeModel(text, later.transactions) ?? null;
+  const figures = { challenger: judged(challenger), champion: champion === undefined ? null : judged(champion) };
+  const [ours, theirs] = [figures.challenger?.logLoss ?? Infinity, figures.champion?.logLoss ?? Infinity];
+  tell(`challenger:logLoss=${ours.toFixed(5)}; better=${ours < theirs};`);
+  await write(join(prefix, PLACES.evaluation), `${JSON.stringify({ ...figures, isBetter: ours < theirs })}\n`);
 }
 
 async function readHyperparameters(file: string): Promise<TrainingOptions> {
@@ -108,7 +99,12 @@ async function readTransactions(
 ): Promise<{ transactions: FinishedContext[]; broken: number }> {
   const transactions: FinishedContext[] = [];
   let broken = 0;
-  for (const file of (await readdir(folder)).sort()) {
+  // A channel that is told by a manifest keeps the folders of its files.
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
+  for (const file of files.sort()) {
     if (!/\.(jsonl|ndjson)$/.test(file)) {
       tell(`${file} is left out: training data are .jsonl files`);
       continue;

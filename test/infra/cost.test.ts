@@ -1,7 +1,7 @@
 /** docs/COST.md says what the counts come to. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Bill, idle, perMillion, PRICES, sumOf } from './cost.js';
+import { type Bill, idle, perMillion, predictor, PREDICTOR_PRICES, PRICES, sumOf } from './cost.js';
 
 const ROOT = join(__dirname, '..', '..');
 const document = readFileSync(join(ROOT, 'docs', 'COST.md'), 'utf8').replaceAll(/ +/g, ' ');
@@ -29,6 +29,13 @@ test('per million transactions', () => {
 
 test('idle, per month', () => {
   expectTable(idle(EXAMPLE), idle({ ...EXAMPLE, barPeriodSeconds: 60, guardCopies: 4 }));
+});
+
+test('a predictor that is an endpoint, per month', () => {
+  expectTable(predictor({ writes: 1e6, endpointGb: 2, runsPerDay: 2 }));
+  for (const price of Object.values(PREDICTOR_PRICES)) {
+    expect(document).toContain(`$${price.toFixed(6).replace(/0+$/, '')} per`);
+  }
 });
 
 test('every price that is used stands there', () => {

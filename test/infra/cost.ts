@@ -105,3 +105,37 @@ export function idle({ guardCopies, barPeriodSeconds, replicas, shards, extended
     'Alarms, metrics, keys': alarms * PRICES.alarms + SITES * (STANDING_METRICS * PRICES.metrics + PRICES.keys),
   };
 }
+
+/** What a predictor that is an endpoint costs beside that, in us-east-1, 2025. */
+export const PREDICTOR_PRICES = {
+  /** Serverless inference, per GB and second. */
+  inference: 0.00002,
+  /** To and from an endpoint, per GB. */
+  dataGb: 0.016,
+  /** Of ml.m5.large, per hour. */
+  training: 0.115,
+  /** Step Functions, per thousand. */
+  transitions: 0.025,
+} as const;
+
+export interface Foreseeing {
+  readonly writes: number;
+  readonly endpointGb: number;
+  readonly runsPerDay: number;
+}
+
+/** A month of 30 days. */
+export function predictor({ writes, endpointGb, runsPerDay }: Foreseeing): Bill {
+  const runs = SITES * 30 * runsPerDay;
+  const ALARMS = 2;
+  return {
+    'Serverless inference': writes * 0.02 * endpointGb * PREDICTOR_PRICES.inference,
+    'Data to and from it': ((writes * 2) / MILLION) * PREDICTOR_PRICES.dataGb,
+    'Training jobs': runs * (5 / 60) * PREDICTOR_PRICES.training,
+    // 16 states, of which three are calls of a function with 2 GB.
+    'Workflow and its function':
+      ((runs * 16) / 1000) * PREDICTOR_PRICES.transitions +
+      runs * 3 * (20 * 2 * PRICES.gbSeconds + PRICES.calls / MILLION),
+    'Keys, alarms': SITES * (PRICES.keys + ALARMS * PRICES.alarms),
+  };
+}

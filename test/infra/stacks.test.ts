@@ -30,7 +30,8 @@ const app = newApp({ validated: true });
 
 beforeAll(() => {
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app), new ServerlessChecks(app));
-  templates = templatesOf(deployment({}, app));
+  // With all that a deployment can have.
+  templates = templatesOf(deployment({ prediction: { endpoint: {} } }, app));
 });
 
 test('no rule of AwsSolutions and Serverless, nor of CDK itself, is broken without a reason', () => {
@@ -276,10 +277,10 @@ describe('rights', () => {
     const sources = readdirSync(adapters).map((file) => readFileSync(join(adapters, file), 'utf8'));
     const called = sources.flatMap((text) => [...text.matchAll(/new (\w+)Command\(/g)].map(([, name]) => name!));
     // A transaction needs what each of its items does; an invocation has a name of its own.
-    const needed = called.flatMap((name) => NEEDS[name] ?? [name]).filter((name) => !OF_NO_FUNCTION.includes(name));
+    const needed = called.flatMap((name) => NEEDS[name] ?? [name]);
     const allowed = allStatements()
       .flatMap(({ statement }) => statement.Action)
-      .filter((action) => /^(dynamodb|kinesis|lambda|states):/.test(action) && !LOG_ACTIONS.includes(action));
+      .filter((action) => /^(dynamodb|kinesis|lambda|sagemaker|states):/.test(action) && !LOG_ACTIONS.includes(action));
     expect([...new Set(allowed.map((action) => action.split(':')[1]))].sort()).toEqual([...new Set(needed)].sort());
   });
 
@@ -390,9 +391,8 @@ test('docs/OPERATIONS.md says of each alarm what to do, and of no other', () => 
   const [, section = ''] = /\n## Alarms\n([^]*?)\n## /.exec(text) ?? [];
   const listed = [...section.matchAll(/^\| `([^`]+)`/gm)].map(([, name]) => name!);
   const patterns = listed.map((name) => new RegExp(`^${name.replace(/\{\w+\}/g, '.+')}$`));
-  const names = ofType(at('east'), 'AWS::CloudWatch::Alarm').map(({ Properties }) =>
-    (Properties['AlarmName'] as string).replace(/^orders-east-/, ''),
-  );
+  const alarms = ['east', 'east-predictor'].flatMap((where) => ofType(at(where), 'AWS::CloudWatch::Alarm'));
+  const names = alarms.map(({ Properties }) => (Properties['AlarmName'] as string).replace(/^orders-east-/, ''));
   expect(names.filter((name) => !patterns.some((pattern) => pattern.test(name)))).toEqual([]);
   expect(listed.filter((_, index) => !names.some((name) => patterns[index]!.test(name)))).toEqual([]);
 });
@@ -475,8 +475,6 @@ describe('data', () => {
   });
 });
 
-/** What foresees in the deployed functions is in process: the adapter to an endpoint is for those who deploy one. */
-const OF_NO_FUNCTION = ['InvokeEndpoint'];
 const NEEDS: Readonly<Record<string, readonly string[]>> = {
   TransactWriteItems: ['ConditionCheckItem', 'DeleteItem', 'PutItem'],
   Invoke: ['InvokeFunction'],

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App, Duration, Stage, type Stack } from 'aws-cdk-lib';
 import { Lockstep, type LockstepProps } from '../../lib/index.js';
-import { FUNCTIONS } from '../../src/adapters/aws/names.js';
+import { FUNCTIONS, TRAINER } from '../../src/adapters/aws/names.js';
 
 // Loading CDK and the first synthesis take long on a busy machine.
 jest.setTimeout(120_000);
@@ -37,10 +37,12 @@ export interface Template {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-infra-'));
-for (const role of FUNCTIONS) {
+for (const role of [...FUNCTIONS, TRAINER]) {
   mkdirSync(join(folder, role));
   writeFileSync(join(folder, role, 'index.mjs'), `export const handler = () => '${role}';\n`);
 }
+mkdirSync(join(folder, 'container'));
+writeFileSync(join(folder, 'container', 'Dockerfile'), 'FROM scratch\n');
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** @param validated by CDK itself, which takes a while: once is enough, where the rules are tried */
@@ -59,10 +61,15 @@ export function deployment(props: Partial<LockstepProps> = {}, app = newApp()): 
   return new Lockstep(app, 'Orders', { ...EAST_WEST, bundles: folder, ...props });
 }
 
-/** The templates of a deployment by the name of their stack's construct: `control`, and the sites. */
+/** The templates of a deployment by the name of their stack's construct: `control`, the sites, `{site}-predictor`. */
 export function templatesOf(lockstep: Lockstep): Readonly<Record<string, Template>> {
   const assembly = Stage.of(lockstep)!.synth();
-  const stacks: Readonly<Record<string, Stack>> = { control: lockstep.control, ...lockstep.sites };
+  const predictors = Object.entries(lockstep.predictors).map(([site, stack]) => [`${site}-predictor`, stack] as const);
+  const stacks: Readonly<Record<string, Stack>> = {
+    control: lockstep.control,
+    ...lockstep.sites,
+    ...Object.fromEntries(predictors),
+  };
   return Object.fromEntries(
     Object.entries(stacks).map(([name, stack]) => [
       name,
@@ -84,6 +91,7 @@ export function textOf(value: unknown, template: Template): string {
     const [separator, parts] = given as [string, unknown[]];
     return parts.map((part) => textOf(part, template)).join(separator);
   }
+  if (name === 'Fn::Sub') return String(given);
   if (name === 'Fn::GetAtt') return `\${${(given as string[]).join('.')}}`;
   return JSON.stringify(value);
 }

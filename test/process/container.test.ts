@@ -95,7 +95,9 @@ describe('the container', () => {
   it('trains from files, judges challenger and champion on later data, and serves what it has trained', async () => {
     const prefix = prefixWith({
       'input/config/hyperparameters.json': SMALL,
-      'input/data/training/a.jsonl': `${jsonLines(LOG)}\nnot JSON\n{"id":"no events"}\n`,
+      'input/data/training/a.jsonl': `${jsonLines(LOG.slice(0, 50))}\nnot JSON\n{"id":"no events"}\n`,
+      // As a manifest leaves them.
+      'input/data/training/data/run/early-0000.jsonl': jsonLines(LOG.slice(50)),
       'input/data/training/README.txt': 'no data',
       'input/data/validation/later.jsonl': jsonLines(LATER),
     });
@@ -106,7 +108,7 @@ describe('the container', () => {
     });
     const evaluation = JSON.parse(readFileSync(join(prefix, 'output/data/evaluation.json'), 'utf8'));
     expect(evaluation).toEqual({
-      challenger: { logLoss: expect.any(Number), accuracy: expect.any(Number) },
+      challenger: { logLoss: expect.any(Number), accuracy: expect.any(Number), drifts: expect.any(Number) },
       champion: null,
       isBetter: true,
     });

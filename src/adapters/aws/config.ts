@@ -65,3 +65,23 @@ export function readConsumer(environment: Readonly<Record<string, string | undef
   if (!parsed.success) throw new Error(`${CONSUMER_VARIABLE} is not as expected: ${z.prettifyError(parsed.error)}`);
   return parsed.data;
 }
+
+/** What the construct tells the function that trains a site's predictor. */
+export const TRAINING_VARIABLE = 'LOCKSTEP_TRAINING';
+
+const trainingSchema = z.strictObject({
+  /** Where training data and models are. */
+  bucket: z.string(),
+  /** Of the container and the endpoint's shape: a configuration of an older one is made anew. */
+  revision: z.string(),
+  keepDays: z.number(),
+});
+
+export type TrainingConfig = z.infer<typeof trainingSchema>;
+
+/** @throws Error naming the variable, where it is missing or not as expected */
+export function readTraining(environment: Readonly<Record<string, string | undefined>>): TrainingConfig {
+  const parsed = trainingSchema.safeParse(JSON.parse(environment[TRAINING_VARIABLE] ?? 'null'));
+  if (!parsed.success) throw new Error(`${TRAINING_VARIABLE} is not as expected: ${z.prettifyError(parsed.error)}`);
+  return parsed.data;
+}

@@ -18,6 +18,9 @@ export const FUNCTIONS = [
 ] as const;
 export type FunctionRole = (typeof FUNCTIONS)[number];
 
+/** And the one that a site has whose predictor is trained. */
+export const TRAINER = 'trainer';
+
 /** What a deployment may be called: it stands in front of every name, and function names have 64 characters. */
 export const DEPLOYMENT_NAME = /^[a-z][a-z0-9-]{0,15}$/;
 
@@ -33,11 +36,21 @@ export const keyAlias = (deployment: string, site: string): string => `alias/${d
 /** The index of the site's table that lists entries by status; nothing is decided by it. */
 export const STATUS_INDEX = 'by-status';
 
-export const functionName = (deployment: string, site: string, role: FunctionRole): string =>
+export const functionName = (deployment: string, site: string, role: FunctionRole | typeof TRAINER): string =>
   `${deployment}-${site}-${role}`;
 
 export const stateMachineName = (deployment: string, site: string, workflow: WorkflowName): string =>
   `${deployment}-${site}-${workflow}`;
+
+/** The endpoint of SageMaker that foresees for a site. */
+export const predictorName = (deployment: string, site: string): string => `${deployment}-${site}-predictor`;
+
+/** Stands in front of a run's name in those of its training job, model and configuration. */
+export const trainingPrefix = (deployment: string, site: string): string => `${deployment}-${site}`;
+
+/** Of what a site's predictor is trained from, and of its models: the names of buckets are one space for all accounts. */
+export const modelBucketName = (deployment: string, site: string, account: string): string =>
+  `${deployment}-${site}-${account}`;
 
 /** A consumer's function at a site: by it the site knows which event source mappings to switch. */
 export const consumerFunctionName = (deployment: string, site: string, consumer: string): string =>
