@@ -2,7 +2,7 @@ import { type HasMiddleware, type SentCall, countCalls } from '../../../src/adap
 import { controlTableName, siteTableName, streamPrefix } from '../../../src/adapters/aws/names.js';
 import type { Exchange } from '../../../src/adapters/aws/remote-agent.js';
 import { PortUnavailable } from '../../../src/ports/failures.js';
-import { type AwsSite, openAwsSite } from '../../../src/aws/site.js';
+import { type AwsOverrides, type AwsSite, openAwsSite } from '../../../src/aws/site.js';
 import { unique } from '../../contract/support.js';
 import { clientsFor, createControlTable, createSiteTable, deleteStreams, deleteTable } from './localstack.js';
 
@@ -20,6 +20,8 @@ export interface DeploymentOptions {
   readonly options?: Readonly<Record<string, number>>;
   /** @default that of a site on AWS */
   readonly freshMs?: number;
+  /** Who foresees events at each site. @default nobody */
+  readonly backfill?: AwsOverrides['backfill'];
   /** Stands in the clients of a site's services. */
   readonly prepare?: (site: string, client: HasMiddleware) => void;
 }
@@ -68,6 +70,7 @@ export class Deployment {
       },
       exchangeWith: (to) => this.#exchange(site, to),
       observer: { note: () => undefined },
+      ...(this.#given.backfill ? { backfill: this.#given.backfill } : {}),
       ...(this.#given.freshMs === undefined ? {} : { freshMs: this.#given.freshMs }),
     });
   }
