@@ -37,7 +37,7 @@ export interface KinesisStreamsOptions {
   readonly random: Random;
   /** With it streams are encrypted before anything is put on them: an alias, or an ARN. @default they are not */
   readonly keyId?: string;
-  /** What one put may take, milliseconds: records that are slow to be taken wait elsewhere. @default as any call */
+  /** What a small put may take, milliseconds: records that are slow to be taken wait elsewhere. @default as any call */
   readonly putMs?: number;
   /** How often those who wait for records look again, milliseconds: a shard answers five reads a second. @default 1000 */
   readonly pollMs?: number;
@@ -54,6 +54,7 @@ const MAX_RECORD_BYTES = 1024 * 1024;
 const MAX_KEY_CHARACTERS = 256;
 const MAX_READ_RECORDS = 10_000;
 const POLL_MS = 1000;
+const SLOW_BYTES_PER_MS = 1000;
 
 /**
  * A site's streams in Kinesis. The client must not retry by itself (`maxAttempts: 1`).
@@ -66,7 +67,7 @@ export class KinesisStreams implements Streams {
   readonly #reader: KinesisReader;
   readonly #wakeups: Wakeups;
   readonly #pollMs: number;
-  readonly #putOptions: { readonly requestTimeout?: number };
+  readonly #putMs: number | undefined;
   readonly #keyId: string | undefined;
 
   constructor({ client, clock, random, keyId, pollMs = POLL_MS, putMs, stopping, retry }: KinesisStreamsOptions) {
@@ -75,7 +76,7 @@ export class KinesisStreams implements Streams {
     this.#reader = new KinesisReader(client, clock, this.#backoff);
     this.#wakeups = new Wakeups(clock, stopping);
     this.#pollMs = pollMs;
-    this.#putOptions = putMs === undefined ? {} : { requestTimeout: putMs };
+    this.#putMs = putMs;
     this.#keyId = keyId;
   }
 
@@ -218,7 +219,7 @@ export class KinesisStreams implements Streams {
           StreamName: name,
           Records: records.map(({ partitionKey, data }) => ({ PartitionKey: partitionKey, Data: data })),
         }),
-        this.#putOptions,
+        this.#putOptions(records),
       );
       this.#wakeups.wake(name);
       return records.map((_, index) => outcomeOf(Records[index]));
@@ -230,6 +231,13 @@ export class KinesisStreams implements Streams {
       if (failureOf(error) === 'throttled') return records.map(() => ({ ok: false, reason: 'throttled' }));
       throw portError(error, `stream ${name}`);
     }
+  }
+
+  /** As long as its size takes on a slow way, and a small one's time. */
+  #putOptions(records: readonly PutRecord[]): { readonly requestTimeout?: number } {
+    if (this.#putMs === undefined) return {};
+    const bytes = records.reduce((sum, { data }) => sum + data.length, 0);
+    return { requestTimeout: Math.round(this.#putMs + bytes / SLOW_BYTES_PER_MS) };
   }
 
   async read(name: string, shardId: string, position: Position, limit: number): Promise<RecordPage> {
