@@ -628,10 +628,10 @@ export const MUTATIONS: readonly Mutation[] = [
     to: '    if (this.site.copied < 0) await addMissingMirrors(this.site);\n',
   },
   {
-    name: 'a plan that fails lets the backlogs drain',
-    file: 'src/app/reconcile.ts',
-    from: '  } catch (error) {\n    letDrain(site, streams);\n    throw error;\n',
-    to: '  } catch (error) {\n    throw error;\n',
+    name: 'an attempt that fails lets the backlogs drain',
+    file: 'src/app/reconciliation.ts',
+    from: '    letDrain(site, id);\n',
+    to: "    letDrain(site, '');\n",
   },
   {
     name: 'unclean: what was taken over is ours',

@@ -59,32 +59,28 @@ export interface Copied {
  */
 export async function planWindows(
   site: Site,
+  id: string,
   wanted: readonly string[] | undefined,
   everything: boolean,
 ): Promise<Plan> {
   const other = referenceSite(site);
   await site.registry.refresh();
   const streams = streamsHere(site, wanted);
-  for (const stream of streams) site.refilling.add(stream);
-  try {
-    const from = everything ? NEVER : await closedStands(site, streams);
-    const to = await site.peers.agent(site.routes.known.home).closeNow();
-    const begins = streams.map((stream) => beginningOf(site, stream, other, from));
-    return {
-      other,
-      from,
-      streams,
-      // What was away has never had what retention would have cut: all of it is put.
-      begins: Object.fromEntries(begins.map((begin) => [begin.stream, everything ? begin.from : from])),
-      windows: begins.flatMap((begin) => rangesBetween(begin, to, streams.length)),
-      gaps: begins.flatMap(({ stream, gapFrom, from: end }) =>
-        gapFrom === undefined ? [] : [{ stream, from: gapFrom, to: end }],
-      ),
-    };
-  } catch (error) {
-    letDrain(site, streams);
-    throw error;
-  }
+  for (const stream of streams) site.refilling.set(stream, id);
+  const from = everything ? NEVER : await closedStands(site, streams);
+  const to = await site.peers.agent(site.routes.known.home).closeNow();
+  const begins = streams.map((stream) => beginningOf(site, stream, other, from));
+  return {
+    other,
+    from,
+    streams,
+    // What was away has never had what retention would have cut: all of it is put.
+    begins: Object.fromEntries(begins.map((begin) => [begin.stream, everything ? begin.from : from])),
+    windows: begins.flatMap((begin) => rangesBetween(begin, to, streams.length)),
+    gaps: begins.flatMap(({ stream, gapFrom, from: end }) =>
+      gapFrom === undefined ? [] : [{ stream, from: gapFrom, to: end }],
+    ),
+  };
 }
 
 /** The digests of these windows at both sides, each computed by its own site. */
@@ -110,30 +106,27 @@ export async function copyFrom(
   before: readonly Compared[],
   wanted?: readonly string[],
 ): Promise<Copied> {
-  try {
-    // A stream that holds just what the log here held lacks what is copied now, and nothing else.
-    const isCut = (stream: string) => gaps.some((gap) => gap.stream === stream && (begins[stream] ?? from) < gap.to);
-    const level = new Set(streams.filter((stream) => !isCut(stream)));
-    windows.forEach(({ stream }, index) => {
-      const here = before[index]?.here;
-      if (here?.log !== here?.stream) level.delete(stream);
-    });
-    const copied = new Backlogs(site);
-    site.copied += await copyMissing(site, site.peers.agent(other), from, (entry) => copied.add(entry));
-    // A replica that was made meanwhile has been filled without what was copied since.
-    await site.registry.refresh();
-    const local = streamsHere(site, wanted);
-    await copied.enqueue(local.filter((stream) => level.has(stream)));
-    const uneven = local.filter((stream) => !level.has(stream));
-    await enqueueMissing(site, new Map(uneven.map((stream) => [stream, begins[stream] ?? from])));
-    return { entries: site.copied, touched: [...new Set([...uneven, ...copied.streams])] };
-  } finally {
-    letDrain(site, streams);
-  }
+  // A stream that holds just what the log here held lacks what is copied now, and nothing else.
+  const isCut = (stream: string) => gaps.some((gap) => gap.stream === stream && (begins[stream] ?? from) < gap.to);
+  const level = new Set(streams.filter((stream) => !isCut(stream)));
+  windows.forEach(({ stream }, index) => {
+    const here = before[index]?.here;
+    if (here?.log !== here?.stream) level.delete(stream);
+  });
+  const copied = new Backlogs(site);
+  site.copied += await copyMissing(site, site.peers.agent(other), from, (entry) => copied.add(entry));
+  // A replica that was made meanwhile has been filled without what was copied since.
+  await site.registry.refresh();
+  const local = streamsHere(site, wanted);
+  await copied.enqueue(local.filter((stream) => level.has(stream)));
+  const uneven = local.filter((stream) => !level.has(stream));
+  await enqueueMissing(site, new Map(uneven.map((stream) => [stream, begins[stream] ?? from])));
+  return { entries: site.copied, touched: [...new Set([...uneven, ...copied.streams])] };
 }
 
-export function letDrain(site: Site, streams: Iterable<string>): void {
-  for (const stream of streams) site.refilling.delete(stream);
+/** Ends what `planWindows` began: the backlogs that this reconciliation has filled, or was to fill, drain again. */
+export function letDrain(site: Site, id: string): void {
+  for (const [stream, by] of site.refilling) if (by === id) site.refilling.delete(stream);
 }
 
 /** @returns whether there is nothing to wait for any more @param step how often this was tried */

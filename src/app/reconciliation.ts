@@ -1,4 +1,5 @@
 import { LockstepError } from '../core/errors.js';
+import { letDrain } from './reconcile.js';
 import { interruptedReconciliation, openReconciliation, takeLease, tellReconciliation } from './reconciliations.js';
 import type { Site } from './site.js';
 import type { Reconciling } from './steps.js';
@@ -56,13 +57,18 @@ function inBackground(site: Site, given: Reconciling): void {
   site.ports.later(reconcile(site, given).catch(failed));
 }
 
-function reconcile(site: Site, { streams, ...from }: Reconciling): Promise<void> {
+async function reconcile(site: Site, { streams, ...from }: Reconciling): Promise<void> {
   const context = { ...from, ...(streams ? { streams: [...streams] } : {}) };
-  const { incident, returning } = from;
-  // A second return would begin the joining anew, and end the first.
-  return site.run({
-    workflow: 'reconciliation',
-    context,
-    ...(returning ? { name: `${RETURN}${incident}`, unless: RETURN } : { name: incident }),
-  });
+  const { id, incident, returning } = from;
+  try {
+    // A second return would begin the joining anew, and end the first.
+    await site.run({
+      workflow: 'reconciliation',
+      context,
+      ...(returning ? { name: `${RETURN}${incident}`, unless: RETURN } : { name: incident }),
+    });
+  } finally {
+    // However it ended: its last step may be the one that could not be done.
+    letDrain(site, id);
+  }
 }

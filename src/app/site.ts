@@ -103,8 +103,8 @@ export class Site {
   readonly filled = new Map<string, readonly DecisionRef[]>();
   /** Streams that took records here since their last heartbeat. */
   readonly dirty = new Set<string>();
-  /** Streams whose backlog is being filled: till it is, new records join it and nothing drains it. */
-  readonly refilling = new Set<string>();
+  /** Streams whose backlog a reconciliation, by its id, is filling: till then new records join it and nothing drains it. */
+  readonly refilling = new Map<string, string>();
   /** Where clients reach other sites, as these have told. */
   readonly endpoints = new Map<string, string>();
   /** Told of each transaction that another site has staged something of here. */

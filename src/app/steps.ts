@@ -91,7 +91,7 @@ const STEPS = {
   },
 
   async planWindows(site: Site, { id, streams, returning }: Reconciling) {
-    const plan = await planWindows(site, streams, !returning);
+    const plan = await planWindows(site, id, streams, !returning);
     await tellReconciliation(site, id, { progress: 0.05 });
     return plan;
   },
@@ -105,6 +105,7 @@ const STEPS = {
 
   async copyMissing(site: Site, { id, plan, before, streams }: BothCompared) {
     const copied = await copyFrom(site, plan, before, streams);
+    letDrain(site, id);
     await tellReconciliation(site, id, { progress: 0.7, copied: copied.entries });
     return copied;
   },
@@ -130,13 +131,9 @@ const STEPS = {
     await endIncidents(site, `${site.name} is in sync again`, (it) => it.site === site.name);
   },
 
-  async giveUp(
-    site: Site,
-    context: Reconciling & { readonly plan?: Plan; readonly error: { readonly Cause: string } },
-  ) {
-    const { id, incident, returning, plan, error } = context;
+  async giveUp(site: Site, context: Reconciling & { readonly error: { readonly Cause: string } }) {
+    const { id, incident, returning, error } = context;
     await tellAudit(site, id, { status: 'failed', problem: error.Cause });
-    letDrain(site, plan?.streams ?? []);
     await tellReconciliation(site, id, { status: 'failed', problem: error.Cause });
     if (returning) await tellIncident(site, incident, `not yet: ${error.Cause}`, true);
   },

@@ -71,7 +71,7 @@ export const RECONCILIATION: Workflow = checked({
     Pause: { kind: 'wait', seconds: 1, next: 'Drain' },
     Prove: { kind: 'task', step: 'prove', timeoutSeconds: 900, otherwise: 'Give up', next: 'Fail back' },
     'Fail back': { kind: 'task', step: 'failBack', timeoutSeconds: 60 },
-    'Give up': { kind: 'task', step: 'giveUp', timeoutSeconds: 60, next: 'Failed' },
+    'Give up': { kind: 'task', step: 'giveUp', timeoutSeconds: 60, retry: PASSING, next: 'Failed' },
     Failed: { kind: 'fail' },
   },
 });

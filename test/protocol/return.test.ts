@@ -1,5 +1,6 @@
 import { expectInvariants, expectRest } from '../support/invariants.js';
-import { decidedAlone, isDecisionOn, versioned } from '../support/scenes.js';
+import type { Call } from '../support/hooks.js';
+import { arrivals, decidedAlone, isDecisionOn, versioned } from '../support/scenes.js';
 import { digestOf, event, openWorld } from '../support/world.js';
 
 describe('return', () => {
@@ -124,6 +125,26 @@ describe('return', () => {
     await world.commit('east', 'T1', versioned('a', 0));
     await world.commit('west', 'T1', versioned('a', 0));
     await expectInvariants(world, { committed: ['T1'] });
+    await expectRest(world, { committed: ['T1'] });
+  });
+
+  it('refilling: however an attempt ends, the streams here take records again', async () => {
+    const world = await openWorld();
+    // The control store is away from the plan on: neither can be told that it was made, nor that it was given up.
+    let isAway = false;
+    world.hooks.meet({ by: 'west', to: 'east', method: 'closeNow' }, (_call, effect) => {
+      isAway = true;
+      return effect();
+    });
+    const isRecord = ({ args: [name] }: Call) => isAway && typeof name === 'string' && /^(audit|reconcil)/.test(name);
+    const end = world.hooks.fail({ by: 'west', port: 'control', when: isRecord });
+    await world.outcome(world.node('west').service.reconcile({ site: 'west' }));
+    await world.clock.advance(30_000);
+    expect(isAway).toBe(true);
+    await world.commit('east', 'T1');
+    await world.run(world.node('west').tend());
+    expect(await arrivals(world, 'west')).toEqual(['T1']);
+    end();
     await expectRest(world, { committed: ['T1'] });
   });
 
