@@ -19,29 +19,26 @@ const RACES = 16;
  * timestamps as far as they come together, then what is staged there. Decisions that are taken meanwhile arrive by
  * themselves.
  *
- * @param told is told of each entry
- * @returns how many entries were copied
+ * @param told is told of what was copied, some at a time
  */
 export async function copyMissing(
   site: Site,
   other: MirrorAgent,
   from: Timestamp,
-  told?: (entry: DecidedEntry) => void,
-): Promise<number> {
+  told: (entries: readonly DecidedEntry[]) => Promise<void>,
+): Promise<void> {
   const term = await fencedTo(site);
-  let copied = 0;
   for await (const { here, there } of differingLines(site, other, from)) {
     const missing = [...there.values()].filter(({ id, sum }) => here.get(id)?.sum !== sum);
     for await (const fetched of fetchEntries(other, idsInOrder(missing))) {
+      const copied: DecidedEntry[] = [];
       for (const marked of [...fetched].sort((a, b) => (a.entry.at < b.entry.at ? -1 : 1))) {
-        if (!(await copyEntry(site, term, marked))) continue;
-        copied += 1;
-        told?.(marked.entry);
+        if (await copyEntry(site, term, marked)) copied.push(marked.entry);
       }
+      await told(copied);
     }
   }
   await copyStagings(site, other, term);
-  return copied;
 }
 
 function idsInOrder(lines: readonly LogLine[]): readonly string[] {

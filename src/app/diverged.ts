@@ -13,13 +13,13 @@ import { pendingMarks, readEntries } from './log.js';
 import { differingLines } from './log-compare.js';
 import { type Round, overrule } from './overrule.js';
 import type { Site } from './site.js';
+import { keepConflicts } from './untold.js';
 
 /** Whole entries in memory. */
 const TOGETHER = 100;
 
 /** What became of decisions that this site knew alone when home was taken over uncleanly. */
 export interface Diverged {
-  readonly takenOver: readonly string[];
   /** Ids of conflicts. */
   readonly conflicts: readonly string[];
   /** Ids of decisions that a clean takeover before had left behind. */
@@ -37,21 +37,19 @@ export async function resolveDiverged(site: Site, round: Round, { terms, home: a
   const { resolved, settled } = await progressHere(site);
   const unclean = terms.filter((term) => term.unclean === true && term.term > resolved);
   const newest = unclean.at(-1);
-  if (!newest) return { takenOver: [], conflicts: [], overruled: [] };
+  if (!newest) return { conflicts: [], overruled: [] };
   const start = partedAt(terms, resolved) ?? NEVER;
   const { alone, left, theirs, unseen } = await compareHistories(site, home, { start, unclean: newest.term, terms });
-  const outcome = { takenOver: [] as string[], conflicts: [] as string[], overruled: [...left] };
+  const conflicts: string[] = [];
   // Once anything of it is deleted here, what home took over can no longer be told from what home changed itself.
   if (settled < newest.term) {
     const touched = new Set(unseen);
     for await (const entry of entriesOf(site, alone)) {
       for (const stream of entry.streams) touched.add(stream);
       if (entry.status === 'aborted' || left.has(entry.id)) continue;
-      const met = await settleConflicts(site, entry, metBy(entry, theirs));
-      outcome.conflicts.push(...met.conflicts);
-      if (met.choice !== 'waiting') continue;
-      if ((await home.takeOver({ entry })) === 'taken') outcome.takenOver.push(entry.id);
-      else outcome.conflicts.push(...(await refusedThere(site, home, entry)));
+      const met = await offer(site, home, entry, theirs);
+      await keepConflicts(site, met);
+      conflicts.push(...met);
     }
     for (const stream of touched) {
       const retired = await beginAnew(site, stream);
@@ -59,9 +57,23 @@ export async function resolveDiverged(site: Site, round: Round, { terms, home: a
     }
     await tellProgress(site, { resolved, settled: newest.term });
   }
-  for await (const entry of entriesOf(site, [...alone].reverse())) await overrule(site, round, entry);
+  for await (const entry of entriesOf(site, [...alone].reverse()))
+    await overrule(site, round, entry, left.has(entry.id));
   await tellProgress(site, { resolved: newest.term, settled: newest.term });
-  return outcome;
+  return { conflicts, overruled: [...left] };
+}
+
+/** Home takes this over as a decision of its own, unless it met others. @returns the conflicts, each of them recorded */
+async function offer(
+  site: Site,
+  home: MirrorAgent,
+  entry: DecidedEntry,
+  theirs: Histories['theirs'],
+): Promise<readonly string[]> {
+  const { choice, conflicts } = await settleConflicts(site, entry, metBy(entry, theirs));
+  if (choice !== 'waiting') return conflicts;
+  if ((await home.takeOver({ entry })) === 'taken') return conflicts;
+  return [...conflicts, ...(await refusedThere(site, home, entry))];
 }
 
 /** Unclean terms: up to which this site's own history is resolved, and up to which home has all that it takes of it. */

@@ -6,6 +6,7 @@ import type { Write } from '../core/table.js';
 import type { VersionVector } from '../core/version-vector.js';
 import { readEntries } from './log.js';
 import type { Site } from './site.js';
+import { untoldOverruled } from './untold.js';
 
 /** One attempt of a site to come back: it cleans only while no later one, or the joining itself, has begun. */
 export interface Round {
@@ -19,8 +20,12 @@ const TOGETHER = 90;
 const check = (site: Site, round: Round, id: string): Write =>
   checkRound(guardCopyOf(id, site.copies), round.term, round.epoch);
 
-/** Deletes a decision that does not stand, with its mark, and sets its versions back: newer ones must be gone already. */
-export async function overrule(site: Site, round: Round, entry: DecidedEntry): Promise<void> {
+/**
+ * Deletes a decision that does not stand, with its mark, and sets its versions back: newer ones must be gone already.
+ *
+ * @param isLost the deployment does not have it at all: the next proof is to name it
+ */
+export async function overrule(site: Site, round: Round, entry: DecidedEntry, isLost: boolean): Promise<void> {
   site.note('overruled', { id: entry.id, at: entry.at });
   const before = await predecessorsOf(site, entry);
   await site.tables.transact([
@@ -28,6 +33,7 @@ export async function overrule(site: Site, round: Round, entry: DecidedEntry): P
     { kind: 'delete', key: entryKey(entry.id), when: [[{ attribute: 'at', is: '=', value: entry.at }]] },
     { kind: 'delete', key: markKey(entry.id, site.copies) },
     ...setBackVersions(entry, before),
+    ...(isLost ? [untoldOverruled(entry.id)] : []),
   ]);
   await dropRest(site, round, entry.id);
 }

@@ -12,6 +12,7 @@ import { copyMissing } from './copy.js';
 import { END } from './log-compare.js';
 import type { Site } from './site.js';
 import { surveyHere } from './survey.js';
+import { type Untold, keepCopied } from './untold.js';
 
 /** So many windows make a proof, whatever the number of streams: it has to fit one record. */
 const MAX_WINDOWS = 240;
@@ -114,14 +115,17 @@ export async function copyFrom(
     if (here?.log !== here?.stream) level.delete(stream);
   });
   const copied = new Backlogs(site);
-  site.copied += await copyMissing(site, site.peers.agent(other), from, (entry) => copied.add(entry));
+  await copyMissing(site, site.peers.agent(other), from, async (entries) => {
+    for (const entry of entries) copied.add(entry);
+    await keepCopied(site, entries.length);
+  });
   // A replica that was made meanwhile has been filled without what was copied since.
   await site.registry.refresh();
   const local = streamsHere(site, wanted);
   await copied.enqueue(local.filter((stream) => level.has(stream)));
   const uneven = local.filter((stream) => !level.has(stream));
   await enqueueMissing(site, new Map(uneven.map((stream) => [stream, begins[stream] ?? from])));
-  return { entries: site.copied, touched: [...new Set([...uneven, ...copied.streams])] };
+  return { entries: await keepCopied(site, 0), touched: [...new Set([...uneven, ...copied.streams])] };
 }
 
 /** Ends what `planWindows` began: the backlogs that this reconciliation has filled, or was to fill, drain again. */
@@ -145,7 +149,8 @@ export async function prove(
   site: Site,
   { other, windows, gaps }: Plan,
   before: readonly Compared[],
-  { touched, ...found }: Pick<Proof, 'overruled' | 'conflicts'> & Copied,
+  touched: readonly string[],
+  { overruled, conflicts, copied }: Untold,
 ): Promise<Proof> {
   const changed = new Set(touched);
   const isSettled = windows.map(({ stream }, index) => !changed.has(stream) && isEqual(before[index]));
@@ -153,14 +158,12 @@ export async function prove(
   const again = await equalDigests(site, other, open);
   let next = 0;
   const after = windows.map((_, index) => (isSettled[index] ? before[index] : again[next++]));
-  const copied = Math.max(site.copied, found.entries);
-  site.copied = 0;
   const proof = {
     sites: [site.name, other],
     windows: windows.map((range, index) => windowOf(site, other, range, before[index], after[index])),
     copied,
-    overruled: found.overruled,
-    conflicts: found.conflicts,
+    overruled,
+    conflicts,
     gaps,
   };
   return { ...proof, seal: sealOf(proof) };

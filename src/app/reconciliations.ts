@@ -1,4 +1,4 @@
-import type { Reconciliation } from '../core/api.js';
+import type { Proof, Reconciliation } from '../core/api.js';
 import { LockstepError } from '../core/errors.js';
 import { toIso } from '../core/timestamp.js';
 import type { Site } from './site.js';
@@ -38,6 +38,11 @@ export async function tellReconciliation(site: Site, id: string, change: Partial
   const state = { ...before, ...change, progress, ...ended };
   await site.control.compareAndSet(PREFIX + id, record.version, state);
   await (change.status === undefined ? keepLease(site, id) : endLease(site, id));
+}
+
+/** The proof that a record tells already. */
+export async function proofIn(site: Site, id: string): Promise<Proof | undefined> {
+  return ((await site.control.get(PREFIX + id))?.value as Reconciliation | undefined)?.proof;
 }
 
 /** @throws LockstepError NotFound */

@@ -102,7 +102,7 @@ export async function clean(site: Site, round: Round, at: string): Promise<reado
     });
   }
   strangers.sort((a, b) => (a.at < b.at ? 1 : -1));
-  for (const entry of strangers) await overrule(site, round, entry);
+  for (const entry of strangers) await overrule(site, round, entry, true);
   for (const id of open) await forgetOpen(site, round, id);
   return strangers.map((entry) => entry.id);
 }

@@ -109,8 +109,6 @@ export class Site {
   readonly endpoints = new Map<string, string>();
   /** Told of each transaction that another site has staged something of here. */
   touched: (id: string) => void = () => undefined;
-  /** Entries copied in this return so far: an attempt that failed half-way has copied, too. */
-  copied = 0;
   /** What was offered to streams that are scaled, until it is written down. */
   readonly load = new LoadMeter();
   readonly beatAtMs = new Map<string, number>();

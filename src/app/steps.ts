@@ -3,7 +3,7 @@ import { LockstepError } from '../core/errors.js';
 import type { Perform } from '../ports/workflows.js';
 import { moveEverywhere } from './consumers.js';
 import { type Auditing, audit, tellAudit } from './audit.js';
-import { type Diverged, resolveDiverged } from './diverged.js';
+import { resolveDiverged } from './diverged.js';
 import { failBack } from './failback.js';
 import { endIncidents, openIncident, tellIncident } from './incidents.js';
 import type { Round } from './overrule.js';
@@ -19,11 +19,12 @@ import {
   planWindows,
   prove,
 } from './reconcile.js';
-import { openReconciliation, tellReconciliation } from './reconciliations.js';
+import { openReconciliation, proofIn, tellReconciliation } from './reconciliations.js';
 import { beginJoin, clean, endJoin, fenceSelf, routeIn } from './return.js';
 import type { Site } from './site.js';
 import { laggingActive } from './switchover.js';
 import { finishTakeover } from './takeover.js';
+import { forgetTold, readUntold } from './untold.js';
 
 /** What a reconciliation begins with. */
 export interface Reconciling {
@@ -51,8 +52,6 @@ interface BothCompared extends Planned {
 
 interface Proving extends BothCompared {
   readonly copied: Copied;
-  readonly diverged?: Pick<Diverged, 'conflicts' | 'overruled'>;
-  readonly overruled?: readonly string[];
 }
 
 /**
@@ -75,13 +74,11 @@ const STEPS = {
     const { conflicts, overruled } = await resolveDiverged(site, round, await routeIn(site, round));
     if (conflicts.length > 0) await tellIncident(site, incident, `${conflicts.length} conflicts were resolved`);
     if (overruled.length > 0) await tellIncident(site, incident, `${overruled.length} decisions were overruled`);
-    return { conflicts, overruled };
   },
 
   async clean(site: Site, { incident, round }: Fenced) {
     const overruled = await clean(site, round, (await routeIn(site, round)).home);
     if (overruled.length > 0) await tellIncident(site, incident, `${overruled.length} decisions were overruled`);
-    return overruled;
   },
 
   async beginJoin(site: Site, { id, incident, round }: Fenced) {
@@ -119,13 +116,14 @@ const STEPS = {
     return { over: await drain(site, plan.streams, step), step };
   },
 
-  async prove(site: Site, { id, incident, returning, plan, before, overruled = [], diverged, copied }: Proving) {
-    const proof = await prove(site, plan, before, {
-      ...copied,
-      overruled: [...(diverged?.overruled ?? []), ...overruled],
-      conflicts: diverged?.conflicts ?? [],
-    });
-    await tellReconciliation(site, id, { status: 'done', proof });
+  async prove(site: Site, { id, incident, returning, plan, before, copied }: Proving) {
+    // Repeated, it is the same proof: of what that one has told, some is forgotten already.
+    if (!(await proofIn(site, id))) {
+      const proof = await prove(site, plan, before, copied.touched, await readUntold(site));
+      await tellReconciliation(site, id, { status: 'done', proof });
+    }
+    const told = await proofIn(site, id);
+    if (told) await forgetTold(site, told);
     if (!returning) return;
     await tellIncident(site, incident, `in sync; ${copied.entries} entries were copied`, true);
     await endIncidents(site, `${site.name} is in sync again`, (it) => it.site === site.name);

@@ -29,6 +29,8 @@ import type { VersionVector } from './version-vector.js';
  *   candidates             {id}               which candidates were staged here, until what became of them is counted
  *   predictions            -                  what became of all candidates here so far
  *   load#{stream}          {minute}/{process} what one process offered a stream that is scaled, within a minute
+ *   diverged               -                  up to which unclean term this site's own history is resolved
+ *   untold                 {what}             what a return has overruled, recorded, copied, until a proof has told it
  *   unmirrored             {stream}           a transaction wanted mirrors of it that could not be made then
  */
 

@@ -24,12 +24,11 @@ export const RECONCILIATION: Workflow = checked({
     Resolve: {
       kind: 'task',
       step: 'resolveDiverged',
-      into: 'diverged',
       timeoutSeconds: 900,
       otherwise: 'Give up',
       next: 'Clean',
     },
-    Clean: { kind: 'task', step: 'clean', into: 'overruled', timeoutSeconds: 900, otherwise: 'Give up', next: 'Join' },
+    Clean: { kind: 'task', step: 'clean', timeoutSeconds: 900, otherwise: 'Give up', next: 'Join' },
     Join: { kind: 'task', step: 'beginJoin', into: 'since', timeoutSeconds: 60, otherwise: 'Give up', next: 'Plan' },
     Plan: {
       kind: 'task',

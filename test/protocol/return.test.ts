@@ -1,7 +1,9 @@
+import type { Reconciliation } from '../../src/core/api.js';
+import type { Route } from '../../src/core/route.js';
 import { expectInvariants, expectRest } from '../support/invariants.js';
 import type { Call } from '../support/hooks.js';
-import { arrivals, decidedAlone, isDecisionOn, versioned } from '../support/scenes.js';
-import { digestOf, event, openWorld } from '../support/world.js';
+import { arrivals, decidedAlone, isDecisionOn, leave, versioned } from '../support/scenes.js';
+import { type World, digestOf, event, openWorld } from '../support/world.js';
 
 describe('return', () => {
   it('overrule: what the lost home alone had decided is deleted and reported', async () => {
@@ -146,6 +148,55 @@ describe('return', () => {
     expect(await arrivals(world, 'west')).toEqual(['T1']);
     end();
     await expectRest(world, { committed: ['T1'] });
+  });
+
+  /** What was proved so far, the oldest first. */
+  const proofs = (world: World) =>
+    world.hooks.calls.flatMap(({ method, args }) =>
+      method === 'compareAndSet' && String(args[0]).startsWith('reconciliation/')
+        ? ((args[2] as Reconciliation).proof ?? [])
+        : [],
+    );
+
+  it('untold: what an attempt that broke off has overruled is in the proof of the next one', async () => {
+    const world = await openWorld();
+    await decidedAlone(world, 'T1');
+    await world.takeover('west');
+    const end = world.hooks.fail({ by: 'east', to: 'west', method: 'raise' });
+    await world.round('east');
+    end();
+    expect((await world.standing('east')).status('T1')).toBe('none');
+    expect(proofs(world)).toEqual([]);
+    await world.round('east');
+    expect(proofs(world)).toMatchObject([{ overruled: ['T1'] }]);
+    await world.outcome(world.node('east').service.reconcile({ site: 'east' }));
+    await world.clock.advance(10_000);
+    expect(proofs(world)[1]).toMatchObject({ overruled: [] });
+    await expectRest(world);
+  });
+
+  it('untold: what another process has copied is in the next proof, and in that one only', async () => {
+    const world = await openWorld();
+    await leave(world, 'west');
+    for (const id of ['T1', 'T2']) await world.commit('east', id);
+    const other = await world.coordinator('west/2');
+    const entering = world.hooks.hold({
+      by: 'west/2',
+      port: 'control',
+      method: 'compareAndSet',
+      when: ({ args: [name, , value] }) => name === 'route' && (value as Route).inSync.includes('west'),
+    });
+    void world.start(other.watch());
+    await world.run(entering.reached);
+    world.hooks.crash('west/2');
+    await world.commit('east', 'T3');
+    await world.round('west');
+    expect((await world.route()).inSync).toEqual(['east', 'west']);
+    expect(proofs(world)).toMatchObject([{ copied: 2 }]);
+    await world.outcome(world.node('west').service.reconcile({ site: 'west' }));
+    await world.clock.advance(10_000);
+    expect(proofs(world)[1]).toMatchObject({ copied: 0 });
+    await expectRest(world, { committed: ['T1', 'T2', 'T3'] });
   });
 
   it('crash: a return that stopped half-way begins again', async () => {

@@ -1,4 +1,4 @@
-import type { ConflictRule } from '../../src/core/api.js';
+import type { ConflictRule, Reconciliation } from '../../src/core/api.js';
 import { expectRest } from '../support/invariants.js';
 import { decidedAlone, keyOf, leave } from '../support/scenes.js';
 import { type World, digestOf, event, openWorld } from '../support/world.js';
@@ -131,6 +131,25 @@ describe('unclean takeover', () => {
     world.hooks.crash('east/2');
     await expectRest(world, { committed: ['T0', 'T2', 'T3'] });
     expect(await conflictsOf(world)).toHaveLength(1);
+  });
+
+  it('untold: conflicts that an attempt has recorded before it broke off are in the proof of the next one', async () => {
+    const world = await lostAlone('commit', (it) => it.commit('east', 'T1', keyed('a', 'alone')));
+    await world.clock.advance(1000);
+    world.faults({ site: 'east', kind: 'down' });
+    await world.commit('west', 'T2', keyed('a', 'later'));
+    world.heal();
+    const end = world.hooks.fail({ by: 'east', to: 'west', method: 'raise' });
+    await world.round('east');
+    end();
+    expect(await committed(world, 'east', 'T1')).toBe('none');
+    await world.round('east');
+    const [conflict] = await conflictsOf(world);
+    const proofs = world.hooks.calls.flatMap(
+      ({ args }) => (args[2] as Partial<Reconciliation> | undefined)?.proof ?? [],
+    );
+    expect(proofs).toMatchObject([{ conflicts: [conflict?.id] }]);
+    await expectRest(world, { committed: ['T0', 'T2'] });
   });
 
   it('gap: a reader that followed one history is told when another one, which it had left, goes on', async () => {
