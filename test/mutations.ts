@@ -839,6 +839,13 @@ export const MUTATIONS: readonly Mutation[] = [
     to: '',
   },
   {
+    name: 'conflict (all together)',
+    file: 'src/app/resolve-conflict.ts',
+    from: '[...first.together].reverse()',
+    to: 'first.together',
+    unseen: 'no operator resolves conflicts in a simulation',
+  },
+  {
     name: 'vector (counts)',
     file: 'src/core/plan.ts',
     from: 'advanceVector(mergeVectors(stands?.vector ?? {}, vectorThere), home)',

@@ -16,6 +16,7 @@ export async function decideAnew(
   as: { readonly id?: string; readonly resolves?: readonly DecisionRef[] } = {},
 ): Promise<DecidedEntry | undefined> {
   const id = as.id ?? entry.id;
+  const firstDecided = entry.firstDecided ?? entry.takenFrom;
   const [verdict] = await decideAll(site, [
     {
       id,
@@ -28,6 +29,7 @@ export async function decideAnew(
       startedAtMs: entry.startedAtMs,
       expiresAtMs: entry.expiresAtMs,
       takenFrom: entry.at,
+      ...(firstDecided === undefined ? {} : { firstDecided }),
       ...(as.resolves ? { resolves: as.resolves } : {}),
     },
   ]);

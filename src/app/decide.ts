@@ -42,8 +42,9 @@ export interface Proposal {
   readonly reason?: string;
   /** Followers hold these events staged. */
   readonly staged?: boolean;
-  /** Decided anew after an unclean takeover. */
+  /** Decided anew after an unclean takeover, perhaps not for the first time. */
   readonly takenFrom?: Timestamp;
+  readonly firstDecided?: Timestamp;
   /** The two decisions of a conflict that it ends. */
   readonly resolves?: readonly DecisionRef[];
 }
@@ -182,7 +183,7 @@ async function draftOf(
   try {
     const { events, predecessors } = numberEvents(proposal.events, keeping, current);
     const at = site.nextTimestamp(route.term, latest(...predecessors.map((version) => version.at)));
-    const { id, kind, streams, startedAtMs, expiresAtMs, reason, takenFrom, resolves } = proposal;
+    const { id, kind, streams, startedAtMs, expiresAtMs, reason, takenFrom, firstDecided, resolves } = proposal;
     const entry: DecidedEntry = {
       id,
       status: kind === 'commit' ? 'committed' : 'aborted',
@@ -193,6 +194,7 @@ async function draftOf(
       events,
       ...(reason === undefined ? {} : { reason }),
       ...(takenFrom === undefined ? {} : { takenFrom }),
+      ...(firstDecided === undefined ? {} : { firstDecided }),
       ...(resolves === undefined ? {} : { resolves }),
     };
     const encoded = await prepareEntry(site, entry, route.term);

@@ -27,7 +27,9 @@ export async function resolveConflict(site: Site, id: string, request: ResolveRe
   const first = await changeRecord(site, asked.together[0] ?? id, (before) => claimed(site, before, take));
   if (first.status === 'open') {
     const decision = await decide(site, first, take, events);
-    for (const each of first.together) await changeRecord(site, each, (it) => resolved(site, it, take, decision));
+    // The one that stands for all comes last: as long as it is open, whoever asks again goes on.
+    for (const each of [...first.together].reverse())
+      await changeRecord(site, each, (it) => resolved(site, it, take, decision));
   }
   return getConflict(site, id);
 }

@@ -74,7 +74,7 @@ export class Caller {
       try {
         const answer = await request(site);
         this.#preferred = site;
-        if (!this.#hasAsked) this.#askForOthers(site);
+        if (!this.#hasAsked) void this.#askForOthers(site);
         return answer;
       } catch (error) {
         if (!isTransient(error) || attempt >= maxAttempts || signal?.aborted === true) throw error;
@@ -86,16 +86,16 @@ export class Caller {
     }
   }
 
-  /** While there is a site that answers: it is too late when none does. Nobody waits for it. */
-  #askForOthers(site: SiteApi): void {
+  /** While there is a site that answers: it is too late when none does. Nobody waits for it, and it never fails. */
+  async #askForOthers(site: SiteApi): Promise<void> {
     this.#hasAsked = true;
-    site.getRoute().then(
-      ({ sites }) => this.#transport.learn?.(sites.map(({ endpoint }) => endpoint)),
-      (error: unknown) => {
-        // Who may not ask for the route has the one endpoint.
-        this.#hasAsked = !isTransient(error);
-      },
-    );
+    try {
+      const { sites } = await site.getRoute();
+      this.#transport.learn?.(sites.map(({ endpoint }) => endpoint));
+    } catch (error) {
+      // Who may not ask for the route, or is answered something else, has the one endpoint.
+      this.#hasAsked = !isTransient(error);
+    }
   }
 
   /** A pause with full jitter before the attempt after this one, milliseconds. */

@@ -34,6 +34,8 @@ export interface DecidedEntry {
   readonly reason?: string;
   /** Set when it was decided anew after an unclean takeover: the timestamp of the decision that it takes over. */
   readonly takenFrom?: Timestamp;
+  /** Set when that one had taken over another in its turn: the timestamp of the first decision of all. */
+  readonly firstDecided?: Timestamp;
   /** Set when it resolves a conflict: the two decisions that had met. */
   readonly resolves?: readonly DecisionRef[];
 }

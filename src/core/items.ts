@@ -143,7 +143,7 @@ export function encodeDecided(entry: DecidedEntry, buckets: number, maxBytes: nu
 }
 
 function encodeOnce(entry: DecidedEntry, buckets: number, maxBytes: number): EncodedEntry {
-  const { id, status, at, streams, startedAtMs, expiresAtMs, reason, takenFrom, resolves } = entry;
+  const { id, status, at, streams, startedAtMs, expiresAtMs, reason, takenFrom, firstDecided, resolves } = entry;
   const text = encodeEvents(entry.events);
   const base = {
     status,
@@ -156,6 +156,7 @@ function encodeOnce(entry: DecidedEntry, buckets: number, maxBytes: number): Enc
     indexSk: `${at}/${id}`,
     ...(reason === undefined ? {} : { reason }),
     ...(takenFrom === undefined ? {} : { takenFrom }),
+    ...(firstDecided === undefined ? {} : { firstDecided }),
     ...(resolves === undefined ? {} : { resolves: encodeRefs(resolves) }),
   };
   // A character takes at most three bytes: short texts need no counting.
@@ -210,6 +211,7 @@ export function decodeEntry(id: string, item: Item, chunks: readonly (Item | und
     events: JSON.parse(text) as DecidedEvent[],
     ...(item['reason'] === undefined ? {} : { reason: String(item['reason']) }),
     ...(item['takenFrom'] === undefined ? {} : { takenFrom: String(item['takenFrom']) }),
+    ...(item['firstDecided'] === undefined ? {} : { firstDecided: String(item['firstDecided']) }),
     ...(item['resolves'] === undefined ? {} : { resolves: decodeRefs(String(item['resolves'])) }),
   };
 }

@@ -22,6 +22,7 @@ import { type Timestamp, isTimestamp, msOf, termOf, toIso } from './timestamp.js
  *   after          the predecessor of a versioned event: `timestamp/transaction`
  *   vector         the version vector, where one is kept: `east=3,west=1`
  *   takenfrom      the decision that this one takes over after an unclean takeover
+ *   firstdecided   where that one had taken over another in its turn: the first decision of all
  *   resolves       the two decisions of a conflict that this one ends: `T2@timestamp,T1@timestamp`
  *   closed         all transactions at or below it stand on this stream at this site
  */
@@ -81,6 +82,7 @@ function partTexts(entry: DecidedEntry, source: string): readonly PartText[] {
     `"eventcount":${entry.events.length},"partsbystream":${JSON.stringify(partsByStream(parts))}`,
     `"committedat":"${toIso(msOf(entry.at))}","clock":"${entry.at}","term":${termOf(entry.at)}`,
     ...(entry.takenFrom === undefined ? [] : [`"takenfrom":"${entry.takenFrom}"`]),
+    ...(entry.firstDecided === undefined ? [] : [`"firstdecided":"${entry.firstDecided}"`]),
     ...(entry.resolves === undefined ? [] : [`"resolves":"${encodeRefs(entry.resolves)}"`]),
   ].join(',');
   const origin = `"source":${JSON.stringify(source)}`;
@@ -152,6 +154,7 @@ export type DecodedRecord =
       readonly transactionId: string;
       readonly at: Timestamp;
       readonly takenFrom?: Timestamp;
+      readonly firstDecided?: Timestamp;
       /** Parts of the transaction per stream. */
       readonly partsByStream: Readonly<Record<string, number>>;
       readonly eventCount: number;
@@ -211,6 +214,7 @@ function decodePart(objects: readonly Members[]): DecodedRecord {
     throw new UnreadableRecord('a batch of more than one part');
   }
   const takenFrom = first['takenfrom'] === undefined ? {} : { takenFrom: stamp(first, 'takenfrom') };
+  const firstDecided = first['firstdecided'] === undefined ? {} : { firstDecided: stamp(first, 'firstdecided') };
   return {
     kind: 'part',
     stream: text(first, 'stream'),
@@ -218,6 +222,7 @@ function decodePart(objects: readonly Members[]): DecodedRecord {
     transactionId: text(first, 'transactionid'),
     at: stamp(first, 'clock'),
     ...takenFrom,
+    ...firstDecided,
     partsByStream: countsIn(first, 'partsbystream'),
     eventCount: whole(first, 'eventcount'),
     events,

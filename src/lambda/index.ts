@@ -112,7 +112,7 @@ function decode(
 function eventsOf(record: DecodedRecord): Decoded['events'] {
   if (record.kind !== 'part') return [];
   // Taken over after an unclean takeover it is the same event still.
-  const at = record.takenFrom ?? record.at;
+  const at = record.firstDecided ?? record.takenFrom ?? record.at;
   return record.events.map(({ out }) => ({ out, delivered: { id: out.id, at } }));
 }
 

@@ -210,6 +210,17 @@ describe('a client with one endpoint', () => {
     }
   });
 
+  test('is not ended by an answer that is no route', async () => {
+    const ends: unknown[] = [];
+    const end = (why: unknown): void => void ends.push(why);
+    process.on('unhandledRejection', end);
+    const urls = await visited(AT('east'), { body: {} });
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('unhandledRejection', end);
+    expect(ends).toEqual([]);
+    expect(urls.slice(2)).toEqual([`${AT('east')}/commits`, `${AT('east')}/commits`]);
+  });
+
   test('asks for nothing where it was given several', async () => {
     const script = scriptedFetch(COMMITTED);
     const { client, env } = clientOf(script);

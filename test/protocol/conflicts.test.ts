@@ -1,5 +1,6 @@
 import type { Conflict, ConflictPolicy, EventIn } from '../../src/core/api.js';
 import type { ConflictQuestion } from '../../src/ports/conflict-functions.js';
+import type { Call } from '../support/hooks.js';
 import { expectRest } from '../support/invariants.js';
 import { decidedAlone, versioned } from '../support/scenes.js';
 import { type World, type WorldOptions, event, openWorld } from '../support/world.js';
@@ -138,6 +139,27 @@ describe('manual', () => {
     expect((await listed(world)).map(({ status }) => status)).toEqual(['resolved', 'resolved']);
     expect(await resolve(world, one?.id ?? '', { take: 'standing' })).toBe('ConflictResolved');
     await expectRest(world, { committed: ['T0', 'T1', 'T2', 'T3'] });
+  });
+
+  it('whole: resolved half-way, the rest is resolved by whoever asks again', async () => {
+    const world = await twoHistories({
+      east: [['T1', keyed('a', 'east'), keyed('b', 'east')]],
+      west: [
+        ['T2', keyed('a', 'west')],
+        ['T3', keyed('b', 'west')],
+      ],
+    });
+    await world.settle();
+    const [{ id } = { id: '' }] = await listed(world);
+    let written = 0;
+    const isSecond = ({ args: [name, , value] }: Call) =>
+      String(name).startsWith('conflict/') && (value as Conflict).status === 'resolved' && (written += 1) > 1;
+    const end = world.hooks.fail({ port: 'control', method: 'compareAndSet', when: isSecond });
+    expect(await resolve(world, id, { take: 'standing' })).toBe('Unavailable');
+    end();
+    expect((await listed(world)).map(({ status }) => status).sort()).toEqual(['open', 'resolved']);
+    expect(await resolve(world, id, { take: 'standing' })).toMatchObject({ status: 'resolved' });
+    expect((await listed(world)).map(({ status }) => status)).toEqual(['resolved', 'resolved']);
   });
 
   it('whole: lost on one key is lost on all, whatever the other streams say', async () => {

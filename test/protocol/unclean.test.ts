@@ -1,4 +1,5 @@
 import type { ConflictRule, Reconciliation } from '../../src/core/api.js';
+import { timestamp } from '../../src/core/timestamp.js';
 import { expectRest } from '../support/invariants.js';
 import { decidedAlone, keyOf, leave } from '../support/scenes.js';
 import { type World, digestOf, event, openWorld } from '../support/world.js';
@@ -47,6 +48,27 @@ describe('unclean takeover', () => {
     await expectRest(world, { committed: ['T0', 'T1'] });
     expect((await world.standing('west')).decided('T1')).toMatchObject({ takenFrom: old });
     expect(await conflictsOf(world)).toEqual([]);
+  });
+
+  it('taken over: again, it names the decision that it takes over and the first of all', async () => {
+    const world = await openWorld();
+    await world.commit('east', 'T1');
+    const entry = (await world.standing('east')).decided('T1');
+    if (!entry) throw new Error('not decided');
+    const [first, second] = [timestamp(1, 1), timestamp(1, 2)];
+    const lives = [
+      { ...entry, id: 'T2', at: second, takenFrom: first },
+      { ...entry, id: 'T3', at: second, takenFrom: timestamp(1, 3), firstDecided: first },
+    ];
+    for (const life of lives) await world.run(world.node('east').agent.takeOver({ entry: life }));
+    for (const site of world.sites) {
+      const { decided, parts } = await world.standing(site);
+      for (const id of ['T2', 'T3']) {
+        const names = { takenFrom: second, firstDecided: first };
+        expect(decided(id)).toMatchObject(names);
+        expect(parts.find(({ transactionId }) => transactionId === id)).toMatchObject(names);
+      }
+    }
   });
 
   it('conflict: a commit whose id home has aborted meanwhile is recorded, not lost without a trace', async () => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { type EventOut, consumer } from '../../../src/lambda/index.js';
+import type { DecidedEntry } from '../../../src/core/entry.js';
 import { timestamp } from '../../../src/core/timestamp.js';
 import { noAnswer } from '../aws/scripted.js';
 import { AT_MS, CONTEXT, batchOf, delivered, heartbeat, part } from './records.js';
@@ -52,6 +53,19 @@ describe('a consumer with a table', () => {
     const second = failing();
     expect(await opened(table, second.handle)(batch, CONTEXT)).toEqual({ batchItemFailures: [] });
     expect([first.seen, second.seen]).toEqual([[1, 2, 3], [3]]);
+  });
+
+  it('is not given again what was taken over twice', async () => {
+    const table = new FakeTable(AT_MS);
+    const { seen, handle } = failing();
+    const [first, second, third] = [1, 2, 3].map((term) => timestamp(term, (AT_MS + term * 7_200_000) * 1024));
+    const lives = [
+      { at: first },
+      { at: second, takenFrom: first },
+      { at: third, takenFrom: second, firstDecided: first },
+    ] as readonly Partial<DecidedEntry>[];
+    for (const life of lives) await opened(table, handle)(batchOf(part('t1', [1], life)), CONTEXT);
+    expect(seen).toEqual([1]);
   });
 
   it('handles a record that stands twice in a batch once', async () => {
