@@ -1,8 +1,17 @@
 import { drainAll } from '../../src/app/applier.js';
 import { DEFAULT_POLICY, declaredPolicy } from '../../src/app/registry.js';
 import type { ScalingAnswer, ScalingDecision } from '../../src/core/api.js';
-import { DAY_STEPS, WEEK_STEPS, encodeModel, learn, newModel, stepOf } from '../../src/core/scaling/forecast.js';
+import {
+  DAY_STEPS,
+  WEEK_STEPS,
+  decodeModel,
+  encodeModel,
+  learn,
+  newModel,
+  stepOf,
+} from '../../src/core/scaling/forecast.js';
 import type { ScalingPolicy } from '../../src/core/scaling/rules.js';
+import type { Call } from '../support/hooks.js';
 import { type World, event, openWorld } from '../support/world.js';
 
 const MINUTE_MS = 60_000;
@@ -141,10 +150,24 @@ describe('a stream follows its load', () => {
     await quarters(peak - 1);
     expect((await shards(world))[0]).toBeGreaterThan(1);
     const { decisions } = await tell(world);
+    const after = (await world.run(control.get('scaling/orders')))!.value as { readonly model: string };
+    expect(decodeModel(after.model).count).toBe(model.count + stepOf(world.clock.now()) - now);
     expect(decisions[0]!.why).toMatch(/^ahead: utilisation .*, 90 % forecast of the next 60 min, is above 0.85$/);
   });
 
-  it('measures by whatever process has put, and by the site that is home now', async () => {
+  it('measures what all processes of a site have put together', async () => {
+    const world = await scaled(BUSY);
+    for (const at of ['east', 'east/2'])
+      await world.commit(at, `of ${at}`.replace(/\W/g, '-'), event('x'.repeat(4000)));
+    await world.clock.advance(15_000);
+    await world.commit('east/2', 'later', event('y'));
+    await world.clock.advance(MINUTE_MS);
+    await rounds(world);
+    expect((await tell(world)).load).toMatchObject({ transactionsPerSecond: 3 / 60, recordsPerSecond: 3 / 60 });
+    expect(await shards(world)).toEqual([2, 2]);
+  });
+
+  it('measures at each site, for the one that is home next', async () => {
     const world = await scaled(BUSY);
     await world.commit('east/2', 'P1', event('x'.repeat(6 * QUIET_BYTES)));
     await world.commit('east', 'P2', event('x'.repeat(6 * QUIET_BYTES)));
@@ -175,6 +198,8 @@ describe('what scaling never does', () => {
     await minutes(world, 2, 10 * QUIET_BYTES);
     expect(await shards(world)).toEqual([1, 1]);
     expect(await tell(world)).toMatchObject({ mode: 'off', measuredMinutes: 0, decisions: [] });
+    const isLoad = ({ args }: Call) => JSON.stringify(args).includes('load#');
+    expect(world.hooks.count({ port: 'tables', method: 'writeEach', when: isLoad })).toBe(0);
   });
 
   it('more than ten changes in a day, whoever made them', async () => {
