@@ -71,7 +71,7 @@ export interface Streams {
    * @throws PortThrottled the stream is being changed, or was too often: nothing was done
    */
   resize(name: string, shardCount: number): Promise<void>;
-  /** Splits a shard's hash range in the middle, or merges two neighbours. */
+  /** Splits a shard's hash range in the middle, or merges two neighbours: what a user may do to a stream, and tests do. */
   split(name: string, shardId: string): Promise<void>;
   merge(name: string, shardId: string, neighbourId: string): Promise<void>;
 
