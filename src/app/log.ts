@@ -44,7 +44,7 @@ export interface TransactionState {
 export const firstFree = ({ next, candidates }: TransactionState): number =>
   candidates.reduce((free, { below }) => Math.max(free, below), next);
 
-export async function readTransaction(site: Site, id: string): Promise<TransactionState> {
+async function rowsOf(site: Site, id: string): Promise<readonly Row[]> {
   const rows: Row[] = [];
   let after: string | undefined;
   do {
@@ -52,6 +52,11 @@ export async function readTransaction(site: Site, id: string): Promise<Transacti
     rows.push(...page.rows);
     after = page.next;
   } while (after !== undefined);
+  return rows;
+}
+
+export async function readTransaction(site: Site, id: string): Promise<TransactionState> {
+  const rows = await rowsOf(site, id);
   const entryItem = rows.find((row) => row.key.sk === 'entry')?.item;
   const staged = stagedAmong(id, rows);
   const next = Number(entryItem?.['next'] ?? staged.length);
@@ -157,8 +162,7 @@ export function openEntryOf({ id, streams, replication, startedAtMs, expiresAtMs
 
 /** Uncommitted events of a transaction that is decided: nobody needs them any more. */
 export async function dropStagings(site: Site, id: string): Promise<void> {
-  for (const from of STAGING_PREFIXES) {
-    const { rows } = await site.tables.query({ pk: transactionPk(id), from, to: `${from}\uffff`, limit: 1000 });
-    if (rows.length > 0) await site.tables.writeEach(rows.map(({ key }) => ({ kind: 'delete', key })));
-  }
+  // In one query: a client may be waiting behind it, and what else stands there is one entry.
+  const staged = (await rowsOf(site, id)).filter(({ key }) => STAGING_PREFIXES.some((name) => key.sk.startsWith(name)));
+  if (staged.length > 0) await site.tables.writeEach(staged.map(({ key }) => ({ kind: 'delete', key })));
 }

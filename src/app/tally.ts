@@ -79,16 +79,15 @@ const tallyOf = (item: Item): Tally => {
  * Counts what became of the candidates of transactions that have ended, each once, and takes away what is left of them
  * where a process met its end before it could.
  */
-export async function settleTallies(site: Site, only?: readonly string[]): Promise<void> {
+export async function settleTallies(site: Site): Promise<void> {
   let after: string | undefined;
   do {
     const page = await site.tables.query({ pk: TALLIED, limit: PAGE, ...(after === undefined ? {} : { after }) });
-    const rows = page.rows.filter(({ key }) => only === undefined || only.includes(key.sk));
     const entries = await readEntries(
       site,
-      rows.map(({ key }) => key.sk),
+      page.rows.map(({ key }) => key.sk),
     );
-    for (const [index, { key, item }] of rows.entries()) {
+    for (const [index, { key, item }] of page.rows.entries()) {
       const entry = entries[index];
       if (entry && !isDecided(entry)) continue;
       await settleOne(site, key.sk, stagedOf(item), entry);

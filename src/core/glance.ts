@@ -10,9 +10,7 @@ import { type Timestamp, isTimestamp } from './timestamp.js';
 export interface Glance {
   readonly id: string;
   readonly at: Timestamp;
-  /** How far the stream is closed, as the record says: the one thing in it that is not the entry's. */
-  readonly closed: Timestamp;
-  /** Of the partition key and everything but `closed`: 32 hexadecimal digits. */
+  /** Of the partition key and everything but `closed`, the one thing that is not the entry's: 32 hexadecimal digits. */
   readonly sum: string;
 }
 
@@ -23,15 +21,14 @@ const STAMP_LENGTH = 25;
 export function glanceAt(partitionKey: string, data: Uint8Array): Glance | undefined {
   const text = Buffer.from(data.buffer, data.byteOffset, data.length).toString();
   const closedAt = text.lastIndexOf(CLOSED);
-  const closed = stampAt(text, closedAt + CLOSED.length);
   // The names of members stand after all data of a client, and what a client gives as a text has its quotes escaped.
   const idAt = text.lastIndexOf('"transactionid":"') + '"transactionid":"'.length;
   const at = stampAt(text, text.indexOf('"clock":"', idAt) + '"clock":"'.length);
-  if (closedAt < 0 || closed === undefined || at === undefined) return undefined;
+  if (closedAt < 0 || stampAt(text, closedAt + CLOSED.length) === undefined || at === undefined) return undefined;
   // Bytes that are no text look like one that holds this character.
   if (text.includes('\uFFFD') && !isUtf8(data)) return undefined;
   const id = text.slice(idAt, text.indexOf('"', idAt));
-  return { id, at, closed, sum: glanceSum(partitionKey, withoutClosed(text, closedAt)) };
+  return { id, at, sum: glanceSum(partitionKey, withoutClosed(text, closedAt)) };
 }
 
 /** The sum of a record that is still to be put, from its text without any `closed`. */

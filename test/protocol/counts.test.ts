@@ -115,6 +115,23 @@ describe('what it costs', () => {
     expect(callsBetween(world)).toEqual(['east>west replicate']);
   });
 
+  it('interactive: of a commit, one query per site for what was staged', async () => {
+    const world = await warm();
+    const { service } = world.node('east');
+    await world.run(service.begin({ id: 'T1', streams: ['orders'] }));
+    await world.run(service.write('T1', { events: [event(1)] }));
+    world.hooks.calls.length = 0;
+    await world.run(service.commit('T1', { digests: [digestOf(event(1))] }));
+    await world.run(world.clock.sleep(1));
+    // Each has read it once before, for what the decision names.
+    const queries = (site: string) => world.hooks.count({ by: site, port: 'tables', method: 'query' });
+    expect(world.sites.map((site) => [site, queries(site)])).toEqual([
+      ['east', 2],
+      ['west', 2],
+    ]);
+    for (const site of world.sites) expect((await world.standing(site)).staged.get('T1') ?? []).toEqual([]);
+  });
+
   it('route: it is not on the path of a transaction', async () => {
     const world = await warm();
     await world.commit('east', 'T1');
