@@ -14,8 +14,10 @@ import type { Site } from './site.js';
  */
 
 const PREFIX = 'audit/';
-/** So many findings are listed, the others only counted: they have to fit one record. */
+/** So many findings are listed, and of so many bytes together, the others only counted: they have to fit one record. */
 const LISTED = 1000;
+const LISTED_BYTES = 300_000;
+const ENQUEUED = 200;
 
 /** What an audit begins with. */
 export interface Auditing {
@@ -68,11 +70,17 @@ export async function tellAudit(site: Site, id: string, change: Partial<Audit>):
 export async function audit(site: Site, { id, repair, streams }: Auditing): Promise<void> {
   const found = await auditHere(site, streams, (compared) => tellAudit(site, id, { compared }));
   const lost = found.filter(({ isMissing }) => isMissing);
-  if (repair) await putAgain(site, lost);
+  const again = repair ? await putAgain(site, lost) : undefined;
   const counts = { lost: 0, doubled: 0, altered: 0, foreign: 0, unreadable: 0 };
   for (const { kind } of found) counts[kind] += 1;
-  const findings = found.slice(0, LISTED).map((one) => findingOf(site, one, repair));
-  await tellAudit(site, id, { status: 'done', counts, repaired: repair ? lost.length : 0, findings });
+  const findings = listed(found.slice(0, LISTED).map((one) => findingOf(site, one, again)));
+  await tellAudit(site, id, { status: 'done', counts, repaired: again?.size ?? 0, findings });
+}
+
+function listed(findings: readonly AuditFinding[]): readonly AuditFinding[] {
+  let bytes = 0;
+  const end = findings.findIndex((one) => (bytes += Buffer.byteLength(JSON.stringify(one)) + 1) > LISTED_BYTES);
+  return end < 0 ? findings : findings.slice(0, end);
 }
 
 /** All that is wrong on the streams here, at or below a timestamp that is closed now. */
@@ -97,26 +105,42 @@ async function auditHere(
 /** What waits in a backlog is on its way: it is not lost. */
 async function withoutWaiting(site: Site, found: readonly Found[]): Promise<readonly Found[]> {
   const lost = found.filter(({ kind }) => kind === 'lost');
-  const keys = lost.map(({ stream, at = '', transactionId = '' }) => backlogKey(stream, at, transactionId));
-  const waiting = await site.tables.get(keys);
-  const left = new Set(lost.filter((_, index) => waiting[index] === undefined));
-  return found.filter((one) => one.kind !== 'lost' || left.has(one));
+  const waiting = await waitingOf(site, lost);
+  return found.filter((one) => !waiting.has(one));
 }
 
-async function putAgain(site: Site, lost: readonly Found[]): Promise<void> {
+async function waitingOf(site: Site, lost: readonly Found[]): Promise<ReadonlySet<Found>> {
+  const keys = lost.map(({ stream, at = '', transactionId = '' }) => backlogKey(stream, at, transactionId));
+  const items = await site.tables.get(keys);
+  return new Set(lost.filter((_, index) => items[index] !== undefined));
+}
+
+/** @returns those that stand on their stream now: what is still pending, or not taken, waits */
+async function putAgain(site: Site, lost: readonly Found[]): Promise<ReadonlySet<Found>> {
   const streams = [...new Set(lost.map(({ stream }) => stream))];
+  const left = new Set<string>();
   for (const stream of streams) {
     const refs = lost.flatMap(({ stream: on, transactionId: id, at }) =>
       on === stream && id !== undefined && at !== undefined ? [{ id, at }] : [],
     );
-    for (let from = 0; from < refs.length; from += 200) {
-      await enqueueApplied(site, stream, refs.slice(from, from + 200));
+    for (let from = 0; from < refs.length; from += ENQUEUED) {
+      const pending = await enqueueApplied(site, stream, refs.slice(from, from + ENQUEUED));
+      for (const { id } of pending) left.add(`${stream}/${id}`);
     }
   }
   await drain(site, streams, 0);
+  const waiting = await waitingOf(site, lost);
+  return new Set(lost.filter((one) => !waiting.has(one) && !left.has(`${one.stream}/${one.transactionId ?? ''}`)));
 }
 
-function findingOf(site: Site, { isMissing, place, first, ...found }: Found, repair: boolean): AuditFinding {
-  const outcome = isMissing ? (repair ? 'put again' : 'can be put again') : 'stays: a stream is never rewritten';
-  return { ...found, site: site.name, ...(place ?? {}), ...(first ? { first } : {}), outcome };
+/** @param again what was put again, where that was asked for */
+function findingOf(site: Site, found: Found, again: ReadonlySet<Found> | undefined): AuditFinding {
+  const { isMissing, place, first, ...what } = found;
+  return { ...what, site: site.name, ...(place ?? {}), ...(first ? { first } : {}), outcome: outcomeOf(found, again) };
+}
+
+function outcomeOf(found: Found, again: ReadonlySet<Found> | undefined): string {
+  if (!found.isMissing) return 'stays: a stream is never rewritten';
+  if (!again) return 'can be put again';
+  return again.has(found) ? 'put again' : 'waits: it is put as soon as the stream takes it';
 }

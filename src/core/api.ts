@@ -449,7 +449,7 @@ export interface Audit {
   readonly counts: Readonly<Record<AuditKind, number>>;
   /** How many were put again. */
   readonly repaired: number;
-  /** The first 1,000. */
+  /** The first 1,000, or as many of them as fit one record. */
   readonly findings: readonly AuditFinding[];
 }
 

@@ -81,6 +81,9 @@ describe('an audit', () => {
       foreign: rekeyed,
       unreadable: 0,
     });
+    // As many as fit one record of the control store.
+    expect(audit.findings.length).toBeGreaterThan(500);
+    expect(Buffer.byteLength(JSON.stringify(audit.findings))).toBeLessThan(301_000);
     for (const { kind, transactionId = '', sequence, outcome } of audit.findings) {
       const seeded = kindOf(Number(transactionId.slice('past-'.length)));
       expect(kind === seeded || seeded === 'altered').toBe(true);
@@ -97,6 +100,37 @@ describe('an audit', () => {
     expect(again.counts).toMatchObject({ lost: 0, doubled: EACH, altered: EACH - rekeyed, foreign: rekeyed });
     expect(again.findings.every(({ outcome }) => outcome.startsWith('stays'))).toBe(true);
   }, 120_000);
+
+  /** West's replica lacks all entries. */
+  async function lacking(entries: number): Promise<Corrupted> {
+    const clock = new VirtualClock();
+    const engine = await openEmbedded({ clock, random: seededRandom(5), background: false });
+    await clock.run(engine.service.putStream('orders', {}));
+    for (const node of engine.nodes.values()) await clock.run(node.tend());
+    const site = engine.nodes.get('west')?.site;
+    if (!site) throw new Error('no west');
+    const put = site.streams.put.bind(site.streams);
+    site.streams.put = () => Promise.resolve([]);
+    await clock.run(writePast(engine, { entries }));
+    site.streams.put = put;
+    return { engine, clock };
+  }
+
+  it('says "put again" only of what is', async () => {
+    const deployment = await lacking(5);
+    const site = deployment.engine.nodes.get('west')?.site;
+    const put = site?.streams.put.bind(site.streams);
+    if (!site || !put) throw new Error('no west');
+    site.streams.put = (_name, records) =>
+      Promise.resolve(records.map(() => ({ ok: false, reason: 'unavailable' as const })));
+    const audit = await audited(deployment, 'west', true);
+    expect(audit).toMatchObject({ status: 'done', counts: { lost: 5 }, repaired: 0 });
+    expect(audit.findings.every(({ outcome }) => outcome.startsWith('waits'))).toBe(true);
+    site.streams.put = put;
+    await deployment.clock.advance(10_000);
+    await deployment.clock.run(deployment.engine.nodes.get('west')?.tend() ?? Promise.resolve());
+    expect(await audited(deployment, 'west')).toMatchObject({ counts: { lost: 0 } });
+  });
 
   it('finds what nobody has decided, and what is no record at all', async () => {
     const clock = new VirtualClock();
