@@ -18,6 +18,7 @@ const PREFIX = 'audit/';
 const LISTED = 1000;
 const LISTED_BYTES = 300_000;
 const ENQUEUED = 200;
+const RECENT = 200;
 
 /** What an audit begins with. */
 export interface Auditing {
@@ -64,6 +65,16 @@ export async function tellAudit(site: Site, id: string, change: Partial<Audit>):
   if (!record) return;
   const ended = change.status === undefined ? {} : { endedAt: toIso(site.clock.now()) };
   await site.control.compareAndSet(PREFIX + id, record.version, { ...(record.value as Audit), ...change, ...ended });
+}
+
+/** Audits of this site that ended with its only process: nobody goes on with them. */
+export async function endInterruptedAudits(site: Site): Promise<void> {
+  const rows = await site.control.list(PREFIX, { reverse: true, limit: RECENT });
+  for (const { record } of rows) {
+    const { id, site: at, status } = record.value as Audit;
+    if (at !== site.name || status !== 'running') continue;
+    await tellAudit(site, id, { status: 'failed', problem: 'the process that did it has ended; begin another one' });
+  }
 }
 
 /** The step of the workflow: it may be repeated. */
@@ -135,7 +146,7 @@ async function putAgain(site: Site, lost: readonly Found[]): Promise<ReadonlySet
 
 /** @param again what was put again, where that was asked for */
 function findingOf(site: Site, found: Found, again: ReadonlySet<Found> | undefined): AuditFinding {
-  const { isMissing, place, first, ...what } = found;
+  const { isMissing: _isMissing, place, first, ...what } = found;
   return { ...what, site: site.name, ...(place ?? {}), ...(first ? { first } : {}), outcome: outcomeOf(found, again) };
 }
 

@@ -2,6 +2,7 @@ import { firstRoute } from '../core/route.js';
 import { STANDING } from '../ports/environment.js';
 import type { MirrorAgent } from '../ports/mirror-agent.js';
 import { createAgent } from './agent.js';
+import { endInterruptedAudits } from './audit.js';
 import { recallBacklogs } from './applier.js';
 import { Closer, recallClosed } from './close.js';
 import { CommitQueue } from './commit-queue.js';
@@ -88,9 +89,10 @@ export class SiteNode {
     await moveHere(this.site);
   }
 
-  /** Goes on with a reconciliation that ended with its process. Only where no other process serves this site. */
-  resume(): Promise<void> {
-    return resumeReconciliation(this.site);
+  /** Goes on with a reconciliation that ended with its process, ends its audits. Only where no other serves this site. */
+  async resume(): Promise<void> {
+    await endInterruptedAudits(this.site);
+    await resumeReconciliation(this.site);
   }
 
   /** Raises the bar, where this site is home. */

@@ -23,6 +23,8 @@ const DRAIN_PAUSE_MS = 50;
 const DRAIN_ROUNDS = 20;
 const DRAIN_STEPS = 10;
 const COMPARE_ROUNDS = 6;
+/** After so many pages of copied entries it is told how far that is. */
+const TELL_PAGES = 20;
 /** So many at a time go into a backlog. */
 const ENQUEUED = 200;
 /** What is about to expire is not compared: one side may have let it go already. */
@@ -105,7 +107,8 @@ export async function copyFrom(
   site: Site,
   { other, from, streams, windows, begins, gaps }: Plan,
   before: readonly Compared[],
-  wanted?: readonly string[],
+  wanted: readonly string[] | undefined,
+  onProgress: (copied: number) => Promise<void>,
 ): Promise<Copied> {
   // A stream that holds just what the log here held lacks what is copied now, and nothing else.
   const isCut = (stream: string) => gaps.some((gap) => gap.stream === stream && (begins[stream] ?? from) < gap.to);
@@ -115,9 +118,12 @@ export async function copyFrom(
     if (here?.log !== here?.stream) level.delete(stream);
   });
   const copied = new Backlogs(site);
+  let pages = 0;
   await copyMissing(site, site.peers.agent(other), from, async (entries) => {
     for (const entry of entries) copied.add(entry);
-    await keepCopied(site, entries.length);
+    pages += 1;
+    const all = await keepCopied(site, entries.length);
+    if (pages % TELL_PAGES === 0) await onProgress(all);
   });
   // A replica that was made meanwhile has been filled without what was copied since.
   await site.registry.refresh();

@@ -7,8 +7,8 @@ import type { Site } from './site.js';
 
 const PREFIX = 'reconciliation/';
 const LEASES = 'reconciling/';
-/** A reconciliation that has not told anything for so long has ended with its process. */
-const LEASE_MS = 600_000;
+/** A reconciliation that has not told anything for so long has ended with its process: no step takes longer. */
+const LEASE_MS = 1_200_000;
 
 interface Lease {
   readonly id: string;

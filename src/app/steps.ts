@@ -101,7 +101,8 @@ const STEPS = {
   },
 
   async copyMissing(site: Site, { id, plan, before, streams }: BothCompared) {
-    const copied = await copyFrom(site, plan, before, streams);
+    const tell = (entries: number) => tellReconciliation(site, id, { copied: entries });
+    const copied = await copyFrom(site, plan, before, streams, tell);
     letDrain(site, id);
     await tellReconciliation(site, id, { progress: 0.7, copied: copied.entries });
     return copied;

@@ -1,8 +1,10 @@
+import { MemoryStore } from '../../src/adapters/embedded/memory-store.js';
 import { VirtualClock, seededRandom } from '../../src/adapters/embedded/virtual-clock.js';
 import type { Audit } from '../../src/core/api.js';
 import { encodeRecords } from '../../src/core/record.js';
 import { NEVER } from '../../src/core/timestamp.js';
 import { type EmbeddedLockstep, openEmbedded } from '../../src/embedded/index.js';
+import type { PortWraps } from '../../src/embedded/engine.js';
 import type { PutRecord } from '../../src/ports/streams.js';
 import { pastEntry, writePast } from '../support/history.js';
 
@@ -130,6 +132,26 @@ describe('an audit', () => {
     await deployment.clock.advance(10_000);
     await deployment.clock.run(deployment.engine.nodes.get('west')?.tend() ?? Promise.resolve());
     expect(await audited(deployment, 'west')).toMatchObject({ counts: { lost: 0 } });
+  });
+
+  it('that ended with its process is told to have failed', async () => {
+    const stores = new Map<string, MemoryStore>();
+    const storeOf = (name: string): MemoryStore => {
+      const store = stores.get(name) ?? new MemoryStore();
+      stores.set(name, store);
+      return store;
+    };
+    const clock = new VirtualClock();
+    const given = { clock, random: seededRandom(5), background: false, storeOf };
+    const never = () => new Promise<never>(() => undefined);
+    const peers: PortWraps['peers'] = (_site, { agent }) => ({ agent: (to) => ({ ...agent(to), closeNow: never }) });
+    const first = await openEmbedded({ ...given, wrap: { peers } });
+    const { id } = await clock.run(first.service.audit({ site: 'west' }));
+    await clock.advance(100);
+    const engine = await openEmbedded(given);
+    expect(await clock.run(engine.service.getAudit(id))).toMatchObject({ status: 'running' });
+    for (const node of engine.nodes.values()) await clock.run(node.resume());
+    expect(await clock.run(engine.service.getAudit(id))).toMatchObject({ status: 'failed' });
   });
 
   it('finds what nobody has decided, and what is no record at all', async () => {

@@ -1,5 +1,6 @@
 import type { Reconciliation } from '../../src/core/api.js';
 import type { Route } from '../../src/core/route.js';
+import { RECONCILIATION } from '../../src/workflows/reconciliation.js';
 import { expectInvariants, expectRest } from '../support/invariants.js';
 import type { Call } from '../support/hooks.js';
 import { arrivals, decidedAlone, isDecisionOn, leave, versioned } from '../support/scenes.js';
@@ -197,6 +198,20 @@ describe('return', () => {
     await world.clock.advance(10_000);
     expect(proofs(world)[1]).toMatchObject({ copied: 0 });
     await expectRest(world, { committed: ['T1', 'T2', 'T3'] });
+  });
+
+  it('lease: while one reconciliation is at its longest step, none begins beside it', async () => {
+    const world = await openWorld();
+    const comparing = world.hooks.hold({ by: 'west', to: 'east', method: 'digests' });
+    const { service } = world.node('west');
+    await world.run(service.reconcile({ site: 'west' }));
+    await world.run(comparing.reached);
+    const [longest] = Object.values(RECONCILIATION.states)
+      .map((state) => ('timeoutSeconds' in state ? state.timeoutSeconds : 0))
+      .sort((a, b) => b - a);
+    await world.clock.advance((longest ?? 0) * 1000);
+    expect(await world.outcome(service.reconcile({ site: 'west' }))).toBe('ReconciliationRunning');
+    comparing.release();
   });
 
   it('crash: a return that stopped half-way begins again', async () => {
