@@ -149,7 +149,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'overrule',
     file: 'src/app/return.ts',
-    from: '  for (const entry of strangers) await overrule(site, round, entry);\n',
+    from: '  for (const entry of strangers) await overrule(site, round, entry, true);\n',
     to: '',
   },
   {
@@ -184,11 +184,11 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/workflows/reconciliation.ts',
     from:
       "      next: 'Clean',\n    },\n" +
-      "    Clean: { kind: 'task', step: 'clean', into: 'overruled', timeoutSeconds: 900, otherwise: 'Give up', next: 'Join' },\n" +
+      "    Clean: { kind: 'task', step: 'clean', timeoutSeconds: 900, otherwise: 'Give up', next: 'Join' },\n" +
       "    Join: { kind: 'task', step: 'beginJoin', into: 'since', timeoutSeconds: 60, otherwise: 'Give up', next: 'Plan' },\n",
     to:
       "      next: 'Join',\n    },\n" +
-      "    Clean: { kind: 'task', step: 'clean', into: 'overruled', timeoutSeconds: 900, otherwise: 'Give up', next: 'Plan' },\n" +
+      "    Clean: { kind: 'task', step: 'clean', timeoutSeconds: 900, otherwise: 'Give up', next: 'Plan' },\n" +
       "    Join: { kind: 'task', step: 'beginJoin', into: 'since', timeoutSeconds: 60, otherwise: 'Give up', next: 'Clean' },\n",
   },
   {
