@@ -9,10 +9,11 @@ import type { Site } from './site.js';
 
 /**
  * Keeps candidates of an open transaction that this site knows, apart from what its client staged. They are used only by
- * what names their digests, and go when the transaction ends.
+ * what names their digests, and go when the transaction ends. What another process of this site keeps, and has announced
+ * perhaps, only grows: numbers stay free, and content that is whole, or not, stays so.
  *
  * @param further written with them, or not at all
- * @returns whether they stand: not where the transaction ended, or another term began
+ * @returns whether they stand: not where the transaction ended, or another term began, or one of them stands otherwise
  */
 export async function keepCandidates(
   site: Site,
@@ -21,11 +22,40 @@ export async function keepCandidates(
   candidates: readonly Candidate[],
   further: readonly Write[] = [],
 ): Promise<boolean> {
-  const { id } = transaction;
-  const puts = candidates.map((candidate): Write => ({ kind: 'put', ...encodeCandidate(id, candidate) }));
+  const puts = candidates.map((candidate): Write => ({
+    kind: 'put',
+    ...encodeCandidate(transaction.id, candidate),
+    when: [
+      'absent',
+      [
+        { attribute: 'isEnveloped', is: '=', value: candidate.isEnveloped },
+        { attribute: 'below', is: '<=', value: candidate.below },
+      ],
+    ],
+  }));
+  return writeWhileOpen(site, term, transaction, [...puts, ...further]);
+}
+
+/** Those of home, for a site that joins: they count, whatever a process of this site that slept has left here. */
+export async function copyCandidates(
+  site: Site,
+  term: number,
+  transaction: TransactionRef,
+  candidates: readonly Candidate[],
+): Promise<boolean> {
+  const puts = candidates.map((candidate): Write => ({ kind: 'put', ...encodeCandidate(transaction.id, candidate) }));
+  return writeWhileOpen(site, term, transaction, puts);
+}
+
+async function writeWhileOpen(
+  site: Site,
+  term: number,
+  transaction: TransactionRef,
+  writes: readonly Write[],
+): Promise<boolean> {
   try {
-    const checks = [checkTerm(guardCopyOf(id, site.copies), term), checkOpen(transaction)];
-    await site.tables.transact([...checks, ...puts, ...further]);
+    const checks = [checkTerm(guardCopyOf(transaction.id, site.copies), term), checkOpen(transaction)];
+    await site.tables.transact([...checks, ...writes]);
     return true;
   } catch (error) {
     if (error instanceof ConditionFailed) return false;

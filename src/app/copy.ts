@@ -4,7 +4,7 @@ import { NEW_OR_OPEN, checkTerm, guardCopyOf, logWrites, raiseVersions } from '.
 import type { Timestamp } from '../core/timestamp.js';
 import type { LogLine, MarkedEntry, MirrorAgent } from '../ports/mirror-agent.js';
 import { ConditionFailed, WriteConflict } from '../ports/tables.js';
-import { keepCandidates } from './candidates.js';
+import { copyCandidates } from './candidates.js';
 import { fetchEntries } from './fetch.js';
 import { fencedTo } from './guards.js';
 import { differingLines } from './log-compare.js';
@@ -92,7 +92,7 @@ async function copyStagings(site: Site, other: MirrorAgent, term: number): Promi
       if (entry.replication !== 'eager') continue;
       await stageHere(site, { term, entry, next, events });
       // Of what home foresaw as a follower, another home may have answered writes that nobody was told of.
-      if (candidates.length > 0) await keepCandidates(site, term, entry, candidates);
+      if (candidates.length > 0) await copyCandidates(site, term, entry, candidates);
     }
     after = page.next;
   } while (after !== undefined);

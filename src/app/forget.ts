@@ -1,9 +1,8 @@
-import { isDecided } from '../core/entry.js';
+import { type Entry, isDecided } from '../core/entry.js';
 import { STAGING_PREFIXES, entryKey, markKey, transactionPk } from '../core/items.js';
 import { checkTerm, guardCopyOf } from '../core/plan.js';
 import type { Clause, Write } from '../core/table.js';
 import { ConditionFailed } from '../ports/tables.js';
-import { readEntries } from './log.js';
 import type { Site } from './site.js';
 
 /** Few enough for one transaction everywhere, with the guard and the entry. */
@@ -13,9 +12,10 @@ const TOGETHER = 90;
  * Forgets a transaction that is open here and that home does not know: its stagings first, its entry and mark last, so
  * that whoever stops half-way has left it to be found again. Nothing goes once it was decided, or begun anew, or home has
  * moved since it was asked.
+ *
+ * @param entry as it stood here before home was asked
  */
-export async function forgetUnfinished(site: Site, term: number, id: string): Promise<void> {
-  const [entry] = await readEntries(site, [id]);
+export async function forgetUnfinished(site: Site, term: number, id: string, entry: Entry | undefined): Promise<void> {
   if (entry && isDecided(entry)) return;
   const key = entryKey(id);
   const isSame: Clause = entry

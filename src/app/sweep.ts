@@ -3,7 +3,7 @@ import { timestamp, clockAt, type Timestamp } from '../core/timestamp.js';
 import { expire } from './abort.js';
 import { applyPending, closedStands } from './close.js';
 import { forgetUnfinished } from './forget.js';
-import { allMarks } from './log.js';
+import { allMarks, readEntries } from './log.js';
 import { raiseGuards } from './guards.js';
 import type { Site } from './site.js';
 
@@ -37,8 +37,10 @@ export async function sweepFollower(site: Site): Promise<void> {
   const expired = await expiredHere(site);
   for (let from = 0; from < expired.length; from += LOOKUP) {
     const ids = expired.slice(from, from + LOOKUP);
+    // Before home is asked: what is begun there after that is another one, though it has the same id.
+    const here = await readEntries(site, ids);
     const there = await site.peers.agent(home).lookup({ ids });
-    for (const [index, id] of ids.entries()) if (!there[index]) await forgetUnfinished(site, term, id);
+    for (const [index, id] of ids.entries()) if (!there[index]) await forgetUnfinished(site, term, id, here[index]);
   }
 }
 

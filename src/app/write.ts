@@ -86,17 +86,15 @@ function give(
   const staged = events.map((event, index) => {
     const request = `${requestId}/${index}`;
     const before = (event.id === undefined ? undefined : known.get(event.id)) ?? repeated.get(request);
-    if (before) {
-      if (before.digest === event.digest && before.expectedVersion === event.expectedVersion) return before;
-      throw new LockstepError('IdempotencyMismatch', `event id ${event.id} was written with other content`);
-    }
+    if (before) checkSame(before, event);
+    if (before && isItsOwn(state, before, route.term)) return before;
     const number = firstFree(state) + fresh.length;
     const foreseen = isEager ? foreseenAt(route, state.announced, event, number) : [];
     const given: StagedEvent = {
       ...event,
       number,
       term: route.term,
-      request,
+      request: before?.request ?? request,
       writtenAtMs: nowMs,
       ...(foreseen.length > 0 ? { foreseen } : {}),
     };
@@ -106,6 +104,20 @@ function give(
   });
   return { staged, fresh };
 }
+
+function checkSame(before: StagedEvent, event: PreparedEvent): void {
+  if (before.digest === event.digest && before.expectedVersion === event.expectedVersion) return;
+  throw new LockstepError('IdempotencyMismatch', `event id ${event.id} was written with other content`);
+}
+
+/**
+ * Whether no other write was answered with the number of this one. What an earlier home staged here may have lost a race
+ * there: to one that stands here with the same number, or to one that was foreseen here and of which nobody told.
+ */
+const isItsOwn = ({ staged, candidates }: TransactionState, { number, request, term }: StagedEvent, now: number) =>
+  term === now ||
+  (staged.every((other) => other.number !== number || other.request === request) &&
+    candidates.every(({ below }) => below <= number));
 
 function checkWrite(
   site: Site,
@@ -122,7 +134,8 @@ function checkWrite(
       `stream ${foreign.stream} was not named when transaction ${entry.id} began`,
     );
   }
-  const all = [...state.staged, ...fresh];
+  const given = new Set(fresh.map((event) => event.request));
+  const all = [...state.staged.filter((event) => !given.has(event.request)), ...fresh];
   checkTransactionSize(all);
   checkVersionedKeys(site, all);
 }

@@ -270,14 +270,20 @@ export function encodeStaged(
 export function stagedAmong(id: string, rows: readonly Row[]): readonly StagedEvent[] {
   const whole = wholeAmong(id, rows);
   const held = rows.filter(({ key }) => key.sk.startsWith('held#'));
-  if (held.length === 0) return whole;
+  if (held.length === 0) return latestOf(whole);
   const known = new Set(whole.map(({ number, request }) => heldKey(id, number, request).sk));
   const contents = new Map(candidatesAmong(rows).map((candidate) => [candidate.digest, candidate]));
   const filled = held.flatMap(({ key, item }) => {
     const content = known.has(key.sk) ? undefined : contents.get(String(item['digest']));
     return content ? [{ ...(JSON.parse(String(item['event'])) as StagedEvent), ...bodyOf(content) }] : [];
   });
-  return [...whole, ...filled].sort((a, b) => a.number - b.number);
+  return latestOf([...whole, ...filled].sort((a, b) => a.number - b.number));
+}
+
+/** A write that lost a race for its number stands here under a later one as well, which counts. */
+function latestOf(events: readonly StagedEvent[]): readonly StagedEvent[] {
+  const latest = new Map(events.map((event) => [event.request, event]));
+  return events.filter((event) => latest.get(event.request) === event);
 }
 
 function wholeAmong(id: string, rows: readonly Row[]): readonly StagedEvent[] {
