@@ -192,7 +192,9 @@ function verdictOn({ name, module, fails, properties = [] }, output) {
   };
 }
 
-const lastError = (output) => /Error: (.*)/.exec(output)?.[1] ?? 'TLC did not finish';
+function lastError(output) {
+  return /Error: (.*)/.exec(output)?.[1] ?? 'TLC did not finish';
+}
 
 // ---------------------------------------------------------------------------------------------------------- printing
 

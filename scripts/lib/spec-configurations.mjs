@@ -15,7 +15,7 @@
  */
 
 /** Constants whose members are model values, named after themselves. */
-const NAMED = ['Site', 'Coord', 'Helper', 'Returner', 'Proc', 'Writes', 'Stream'];
+const NAMED = ['Site', 'Coord', 'Helper', 'Returner', 'Proc', 'Writes', 'Agent', 'Stream'];
 
 const MODULES = {
   Lockstep: {
@@ -45,14 +45,22 @@ const MODULES = {
       Site: '{X, Y}',
       First: 'X',
       Start0: '{X, Y}',
+      Known0: '{X}',
       Writes: '{a}',
       Proc: '{p1}',
       MaxTerm: '2',
       MaxEpoch: '4',
       MaxNext: '2',
+      OldRoutes: 'TRUE',
+      Agent: '{}',
+      Foreseen: '{}',
+      Enveloped: '{}',
+      Ahead: '1',
+      Moves: 'FALSE',
+      Forgets: 'FALSE',
       Off: '{}',
     },
-    invariants: ['Mirrored', 'AsNamed', 'Final', 'OneOutcome', 'Rises'],
+    invariants: ['Mirrored', 'AsNamed', 'Final', 'OneOutcome', 'Rises', 'Numbered'],
   },
   Streams: {
     constants: {
@@ -69,6 +77,11 @@ const MODULES = {
     constants: { Txn: '{1, 2, 3}', Key: '{"k", "m"}', KeyOf: 'KeyMap', MaxClock: '6', Off: '{}' },
     invariants: ['NeverSilent', 'Converged', 'Histories', 'Once', 'Whole'],
   },
+  Parted: {
+    constants: { Site: '{X, Y}', First: 'X', MaxTerm: '3', PerTerm: '1', Reads: 'FALSE', Off: '{}' },
+    invariants: ['Level', 'Counts', 'NoGap'],
+  },
+  Requests: { constants: { Site: '{X, Y}', First: 'X', MaxTerm: '3', Off: '{}' }, invariants: ['Refused'] },
   Reader: { constants: { Txn: '{1, 2}', MaxTime: '2', Off: '{}' }, invariants: ['Once', 'NoLoss'] },
 };
 
@@ -93,6 +106,11 @@ const LIVENESS = {
   invariants: [],
   properties: ['TakeoverEnds', 'HomeIsReplaced', 'Applied', 'Settled', 'AllReturn'],
 };
+
+const FORESEEN = { Agent: '{g1}', Foreseen: '{a}' };
+/** The follower knows the transaction, of which one write is foreseen. */
+const FORESEES = { ...FORESEEN, Known0: '{X, Y}', OldRoutes: 'FALSE', MaxEpoch: '3', MaxNext: '1' };
+const FORGETTING = { Moves: 'TRUE', Forgets: 'TRUE', MaxTerm: '3', MaxEpoch: '5', MaxNext: '1' };
 
 /** What the explorer runs the code through. */
 const explored = (name, what, constants) =>
@@ -210,6 +228,24 @@ export const BASE = [
     { Proc: '{p1, p2}', MaxEpoch: '4', MaxNext: '1' },
     { symmetry: 'Sym' },
   ),
+  configuration('Interactive', 'Foresee2', 'a candidate: staged ahead, announced, counted on; takeover, return, join', {
+    ...FORESEEN,
+    MaxEpoch: '4',
+    MaxNext: '2',
+  }),
+  configuration('Interactive', 'Numbers2', 'two writes, one of them foreseen: numbers, takeover', {
+    ...FORESEES,
+    Writes: '{a, b}',
+    MaxNext: '2',
+  }),
+  configuration('Interactive', 'Envelopes2', 'two agents of a follower, and an event with an envelope', {
+    ...FORESEES,
+    Agent: '{g1, g2}',
+    Enveloped: '{a}',
+  }),
+  configuration('Interactive', 'Forget2', 'a follower forgets what home does not know; planned moves', {
+    ...FORGETTING,
+  }),
   configuration(
     'Streams',
     'Active2',
@@ -224,6 +260,9 @@ export const BASE = [
     Txn: '{1}',
   }),
   configuration('Unclean', 'Forced', 'a forced takeover and the return after it, crashing anywhere'),
+  configuration('Parted', 'Parted2', 'unclean takeovers, back and forth between two sites', { MaxTerm: '4' }),
+  configuration('Parted', 'PartedReader', 'a reader that follows histories which part', { Reads: 'TRUE' }),
+  configuration('Requests', 'Requests', 'a commit that is passed on, refused, and lands late'),
   configuration('Reader', 'Reader', 'bars, closed timestamps, a reader that moves between replicas'),
 ];
 
@@ -308,6 +347,21 @@ export const RULES = [
   without('Interactive', 'keepRefused', 'Mirrored', { MaxEpoch: '5' }),
   without('Interactive', 'copyStagings', 'Mirrored', { Start0: '{X}' }),
   without('Interactive', 'freshRound', 'Mirrored', { Start0: '{X}' }),
+  without('Interactive', 'ownNumber', 'Numbered', { Writes: '{a, b}', MaxEpoch: '3' }),
+
+  without('Interactive', 'joinedSince', 'Mirrored', { ...FORESEES, MaxTerm: '1', MaxEpoch: '4' }),
+  without('Interactive', 'knewBefore', 'Mirrored', { ...FORESEES, MaxTerm: '1', MaxEpoch: '4' }),
+  without('Interactive', 'numbersFree', 'Numbered', { ...FORESEES, Writes: '{a, b}' }),
+  without('Interactive', 'numbersBelow', 'Numbered', { ...FORESEES, Writes: '{a, b}', Ahead: '0' }),
+  without('Interactive', 'envelopes', 'AsNamed', { ...FORESEES, Enveloped: '{a}' }),
+  without('Interactive', 'envelopedIsMissing', 'AsNamed', { ...FORESEES, Enveloped: '{a}' }),
+  without('Interactive', 'candidatesGrow', 'AsNamed', { ...FORESEES, Enveloped: '{a}', Agent: '{g1, g2}' }),
+  without('Interactive', 'heldApart', 'Mirrored', { ...FORESEES, MaxTerm: '1', MaxEpoch: '4' }),
+  without('Interactive', 'copyCandidates', 'Mirrored', { ...FORESEES, MaxEpoch: '5' }),
+
+  without('Interactive', 'forgetTerm', 'Mirrored', FORGETTING),
+  without('Interactive', 'forgetSame', 'Mirrored', FORGETTING),
+  without('Interactive', 'forgetOpen', 'Final', FORGETTING),
 
   without('Streams', 'backlog', 'Kept'),
   without('Streams', 'waitsForActive', 'AtOnce'),
@@ -319,6 +373,16 @@ export const RULES = [
   without('Unclean', 'takenIsOurs', 'Histories'),
   without('Unclean', 'newestFirst', 'Whole'),
   without('Unclean', 'resolveFirst', 'NeverSilent'),
+
+  without('Parted', 'stillClosed', 'Level'),
+  without('Parted', 'allBetween', 'Counts'),
+  without('Parted', 'gapTold', 'NoGap', { Reads: 'TRUE' }),
+
+  without('Requests', 'passedTerm', 'Refused'),
+  without('Requests', 'proposalTerm', 'Refused'),
+  without('Requests', 'oncePerTerm', 'Refused'),
+  without('Requests', 'identityFirst', 'Refused'),
+  without('Requests', 'noWayBack', 'Refused'),
 
   without('Reader', 'pair', 'NoLoss'),
   without('Reader', 'barFirst', 'NoLoss'),
