@@ -500,7 +500,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'a gap is told',
     theme: 'retention passes',
     file: 'src/app/reading/session.ts',
-    from: '    if (cursor.readUpToMs < keptFromMs) throw gapError(cursor.readUpToMs, keptFromMs);\n',
+    from: '    if (isOwed && cursor.readUpToMs < keptFromMs) throw gapError(cursor.readUpToMs, keptFromMs);\n',
     to: '',
   },
   {

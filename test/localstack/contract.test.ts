@@ -90,7 +90,7 @@ describe.each([
         },
       };
     },
-    { runs: 5, pollMs: 100, apartMs: 1100 },
+    { runs: 5, pollMs: 100, apartMs: 1100, halvesAtMost: false },
   );
 });
 
