@@ -47,7 +47,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'putRoute',
-    theme: 'homes change in haste',
+    theme: 'sites come and go',
     file: 'src/app/apply.ts',
     from:
       'attempt === 0 && known.epoch >= markEpoch ? known : await newest(site);\n' +
@@ -56,7 +56,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'clearRoute',
-    theme: 'homes change in haste',
+    theme: 'sites come and go',
     file: 'src/app/apply.ts',
     from: '  if (route.epoch < markEpoch) throw undetermined();\n',
     to: '',
@@ -81,7 +81,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'joinIncarnation',
-    theme: 'homes change in haste',
+    theme: 'sites come and go',
     file: 'src/core/route.ts',
     from: 'if (route.joining[site] !== since)',
     to: 'if (route.joining[site] === undefined)',
@@ -168,7 +168,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'return in rounds',
-    theme: 'homes change in haste',
+    theme: 'sites come and go',
     file: 'src/app/return.ts',
     from: "if ((await fenceGuards(site, term, since)) === 'refused') {",
     to: 'if (since < 0) {',
@@ -205,7 +205,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'mark (only the one read)',
-    theme: 'homes change in haste',
+    theme: 'sites come and go',
     file: 'src/core/plan.ts',
     from: "        { attribute: 'state', is: '=', value: 'pending' },\n        { attribute: 'epoch', is: '=', value: epoch },\n",
     to: "        { attribute: 'state', is: '=', value: epoch < 0 ? '' : 'pending' },\n",
@@ -218,7 +218,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'guards (only upward)',
-    theme: 'homes change in haste',
+    theme: 'sites come and go',
     file: 'src/app/guards.ts',
     from: "    if (before && before.term > term) return 'refused';\n",
     to: '',
@@ -296,6 +296,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'identity before NotEnoughReplicas',
+    theme: 'few replicas',
     file: 'src/app/decide.ts',
     from: 'verdicts.set(proposal, await identityFirst(site, proposal, error));',
     to: "verdicts.set(proposal, { kind: 'refused', error });",
@@ -372,6 +373,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'sweep applies what is pending',
+    theme: 'sites come and go',
     file: 'src/app/sweep.ts',
     from: '  await applyPending(site);\n',
     to: '  if (term < 0) await applyPending(site);\n',
@@ -467,12 +469,14 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'takeover after own probe',
+    theme: 'home is well',
     file: 'src/app/watch.ts',
     from: '  if (await probe(site, route.home)) return false;\n',
     to: '',
   },
   {
     name: 'takeover without a witness',
+    theme: 'home is well',
     file: 'src/app/watch.ts',
     from: '  return seen.includes(true);\n',
     to: '  return seen.length < 0;\n',
@@ -710,12 +714,14 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'candidate: by digest',
+    theme: 'transactions move',
     file: 'src/core/candidate.ts',
     from: 'number < below && digests.includes(event.digest);',
     to: 'number < below && digests.length > 0;',
   },
   {
     name: 'candidate: not announced before the join',
+    theme: 'sites come and go',
     file: 'src/core/candidate.ts',
     from: 'epoch >= (route.joined?.[site] ?? 0) &&',
     to: 'epoch >= 0 &&',
@@ -840,12 +846,14 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'candidate: a late confirmation takes no place',
+    theme: 'transactions move',
     file: 'src/core/items.ts',
     from: '  sk: `held#${pad(number)}#${request}`,',
     to: '  sk: `event#${pad(number)}#${request}`,',
   },
   {
     name: 'candidate: joins copy them',
+    theme: 'sites come and go',
     file: 'src/app/copy.ts',
     from: '      if (candidates.length > 0) await copyCandidates',
     to: '      if (candidates.length > 999) await copyCandidates',

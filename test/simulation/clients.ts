@@ -144,11 +144,14 @@ export class Clients {
   }
 
   /** The id is taken: other contents under it are never committed. */
-  async #changeMind(client: string, { id, events }: Told): Promise<void> {
+  async #changeMind(client: string, { id, events, invokedAtMs }: Told): Promise<void> {
     const others = events.map((event) => ({ ...event, data: `${id} otherwise` }));
     const what = `${client} commits ${id} with other contents`;
     const { end } = await this.#insist(what, (service) => service.commitOnce({ id, events: others }));
-    if (end.kind === 'answer') this.#history.wrong.push(`${what}, and was answered committed`);
+    // Whoever had to be forced to be home, or forgot it over the time, never heard of the first contents.
+    const { terms } = await this.#cluster.route();
+    const isKnown = this.#cluster.isSince(invokedAtMs) && !terms.some(({ unclean }) => unclean === true);
+    if (end.kind === 'answer' && isKnown) this.#history.wrong.push(`${what}, and was answered committed`);
   }
 
   async #batch(client: string): Promise<void> {

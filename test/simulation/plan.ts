@@ -35,8 +35,8 @@ export interface Plan {
   readonly readers: number;
   /** A home may be forced that does not know everything. */
   readonly unclean: boolean;
-  /** Who may not notice what happens: no site is left for it, no client is put off. */
-  readonly spared: readonly ('sites' | 'clients')[];
+  /** Who may not notice what happens: no site is left for it, no client is put off, home stays where it is. */
+  readonly spared: readonly ('sites' | 'clients' | 'home')[];
 }
 
 export const WORKS = ['watch', 'tend', 'close', 'sweep', 'expire', 'foresee'] as const;

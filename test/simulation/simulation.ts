@@ -11,7 +11,7 @@ import { misread } from './checkers/reading.js';
 import { Clients } from './clients.js';
 import { Cluster, type Worker } from './cluster.js';
 import { Dice } from './dice.js';
-import { ASKED_FOR, FAULT_GROUPS, FAULT_KINDS } from './faults/index.js';
+import { FAULT_GROUPS, FAULT_KINDS } from './faults/index.js';
 import { Injector } from './faults/injector.js';
 import type { FaultKind, Scene } from './faults/kind.js';
 import { History, type Told } from './history.js';
@@ -193,7 +193,7 @@ class Simulation {
 
   async #faults(): Promise<void> {
     const { clock, plan, trace } = this.#cluster;
-    const kinds = [...FAULT_KINDS, ...ASKED_FOR].filter(({ name }) => plan.faults.includes(name));
+    const kinds = FAULT_KINDS.filter(({ name }) => plan.faults.includes(name));
     let lasting = 0;
     while (this.#mayFail() && kinds.length > 0) {
       await clock.sleep(this.#dice.below(2 * plan.faultEveryMs));

@@ -7,8 +7,6 @@ import { type Plan, anyPlan } from './plan.js';
  */
 interface Theme {
   readonly name: string;
-  /** No seed draws it by itself: what it finds is not mended yet, see docs/RELIABILITY.md. */
-  readonly isAskedFor?: boolean;
   readonly bend: (dice: Dice, plan: Plan) => Partial<Plan>;
 }
 
@@ -42,7 +40,6 @@ const THEMES: readonly Theme[] = [
   {
     // Two sites that cannot hear each other decide on the same keys, and meet again.
     name: 'histories part',
-    isAskedFor: true,
     bend: (dice, plan) => ({
       faults: ['histories part', ...dice.some(['reconciliation', 'answer lost', 'process dies', 'home moved'], 0.2)],
       options: { ...plan.options, minInSync: 1, callTimeoutMs: 60, failuresToOpen: 1 },
@@ -152,6 +149,33 @@ const THEMES: readonly Theme[] = [
     }),
   },
   {
+    // One caller's trouble is not home's: a link of three is cut, or a few calls get no answer.
+    name: 'home is well',
+    bend: (dice, plan) => {
+      const isLink = dice.chance(0.5);
+      return {
+        ...(isLink ? { sites: ['east', 'west', 'north'], streams: mirroredTwice(plan) } : {}),
+        roundTripMs: 2,
+        options: {
+          ...plan.options,
+          minInSync: 1,
+          callTimeoutMs: 60,
+          failuresToOpen: isLink ? 1 : 6,
+          errorRateToOpen: 1,
+          halfOpenAfterMs: 50,
+        },
+        faults: isLink ? ['partition', 'one-way partition'] : ['call fails', 'answer lost'],
+        faultEveryMs: 400,
+        // Till whoever was left is back.
+        faultPauseMs: 2000,
+        faultsAtOnce: 1,
+        clientEveryMs: 100,
+        periodsMs: { ...plan.periodsMs, watch: 100 },
+        spared: ['home'],
+      };
+    },
+  },
+  {
     // All that was is older than anybody keeps it, and everybody goes on where he was.
     name: 'retention passes',
     bend: (dice, plan) => ({
@@ -183,7 +207,10 @@ const THEMES: readonly Theme[] = [
   },
 ];
 
-const DRAWN = THEMES.filter(({ isAskedFor }) => !isAskedFor);
+const mirroredTwice = ({ streams }: Plan): Plan['streams'] =>
+  Object.fromEntries(
+    Object.entries(streams).map(([name, policy]) => [name, { ...policy, mirrors: { ...policy.mirrors, count: 2 } }]),
+  );
 
 /** @throws Error with a sentence for the user */
 export function themeNamed(name: string): Theme {
@@ -200,6 +227,6 @@ export function themeNamed(name: string): Theme {
 export function planOf(dice: Dice, groups: readonly (readonly string[])[], wanted?: string): Plan {
   const plan = anyPlan(dice, groups);
   if (dice.chance(0.5) && wanted === undefined) return plan;
-  const theme = wanted === undefined ? dice.pick(DRAWN) : themeNamed(wanted);
+  const theme = wanted === undefined ? dice.pick(THEMES) : themeNamed(wanted);
   return { ...plan, theme: theme.name, ...theme.bend(dice, plan) };
 }

@@ -59,6 +59,9 @@ export class Moments {
       this.wrong.push(`a site is left, and fewer than ${minInSync} are in sync`);
     if (spared.includes('sites') && after.inSync.length < sites.length)
       this.wrong.push('a site is left, and nothing is amiss');
+    // Somebody else is in sync, whom home answers.
+    if (spared.includes('home') && after.term > before.term && before.inSync.length === sites.length)
+      this.wrong.push('home is taken over, and it is well');
     // What a home decided before it was deposed is adopted, however few there are by then.
     if (after.inSync.length >= minInSync || after.phase !== 'serving') this.#fewSinceMs = Infinity;
     else this.#fewSinceMs = Math.min(this.#fewSinceMs, this.#cluster.elapsedMs);

@@ -39,13 +39,20 @@ export const CALL_FAULTS: readonly FaultKind[] = [
       };
     },
   ),
-  onCalls('call happens twice', ['peers', 'streams'], ({ cluster, dice, start }) => {
-    const ms = dice.between(0, 1500);
-    return (_call, effect) => {
-      start(cluster.clock.sleep(ms).then(effect));
-      return effect();
-    };
-  }),
+  onCalls(
+    'call happens twice',
+    ['peers', 'streams'],
+    ({ cluster, dice, start }) => {
+      const ms = dice.between(0, 1500);
+      return (_call, effect) => {
+        start(cluster.clock.sleep(ms).then(effect));
+        return effect();
+      };
+    },
+    // A client's request is passed on once in a term, and no client of a port repeats it (docs/decisions/0033): what was
+    // refused may be committed by its second time.
+    ({ method }) => method !== 'perform',
+  ),
   onCalls('throttled', ['tables', 'streams', 'peers'], () => () => Promise.reject(new PortThrottled('throttled'))),
   onCalls(
     'transaction conflict',

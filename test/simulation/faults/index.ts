@@ -12,8 +12,5 @@ export const FAULT_GROUPS: readonly (readonly FaultKind[])[] = [
   WORLD_FAULTS,
 ];
 
-/** Those of themes that only who asks for them gets. */
-export const ASKED_FOR: readonly FaultKind[] = [HISTORIES_PART];
-
-/** Every kind of fault that a seed may draw. */
-export const FAULT_KINDS: readonly FaultKind[] = FAULT_GROUPS.flat();
+/** Every kind of fault that a seed may have: those it draws, and the one that a theme brings with it. */
+export const FAULT_KINDS: readonly FaultKind[] = [...FAULT_GROUPS.flat(), HISTORIES_PART];

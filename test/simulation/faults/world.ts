@@ -30,7 +30,7 @@ export const WORLD_FAULTS: readonly FaultKind[] = [
   { name: 'retention passes', start: forget },
 ];
 
-/** Drawn only by seeds of the theme of that name. */
+/** Only for seeds of the theme of that name. */
 export const HISTORIES_PART: FaultKind = { name: 'histories part', start: part };
 
 /** An operator's request, at any site. Counts when it was carried out. */
