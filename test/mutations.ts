@@ -414,10 +414,10 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'backlog is joined behind',
-    theme: 'backlogs',
     file: 'src/app/put.ts',
     from: 'const isWaiting = (site: Site, stream: string): boolean =>\n  site.behind.has(stream) ||',
     to: 'const isWaiting = (site: Site, stream: string): boolean =>',
+    unseen: 'readers hold what came too early: only who reads a stream without them sees its order',
   },
   {
     name: 'backlog is drained in order',
@@ -552,6 +552,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/app/commit-queue.ts',
     from: 'else await Promise.all(decided.map((one) => this.#apply([one])));',
     to: 'else for (const { waiting } of decided) waiting.reject(error);',
+    unseen: 'whoever is put off asks again, and what was decided is applied all the same',
   },
   {
     name: 'unclean: taken over',
