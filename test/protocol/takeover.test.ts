@@ -253,6 +253,20 @@ describe('takeover', () => {
       await expectRest(world, { committed: ['T1'] });
     });
 
+    it('refused on sight only by home: what the route denies once it is read again is passed on', async () => {
+      const world = await cutOff();
+      const first = event('first', { expectedVersion: 0 });
+      const { service } = await world.coordinator('east/2');
+      expect(await world.outcome(service.commitOnce({ id: 'T0', events: [first] }))).toBe('Undetermined');
+      await world.commit('west', 'T1', first);
+      await world.run(world.node('west').service.begin({ id: 'T2', streams: ['orders'] }));
+      // The control store answers again, and nobody has fenced east yet.
+      world.faults();
+      expect(await world.outcome(service.commitOnce({ id: 'T1', events: [first] }))).toMatchObject({ id: 'T1' });
+      expect(await world.outcome(service.getTransaction('T2'))).toMatchObject({ status: 'open' });
+      await expectRest(world, { committed: ['T1'] });
+    });
+
     it('says to no reader that it is caught up', async () => {
       const world = await cutOff();
       await world.commit('west', 'T1');
