@@ -3,7 +3,8 @@ import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { type Stream, StreamConsumer } from 'aws-cdk-lib/aws-kinesis';
 import { CfnFunction, EventSourceMapping, type Function, StartingPosition } from 'aws-cdk-lib/aws-lambda';
 import { CONSUMER_VARIABLE, type ConsumerConfig } from '../src/adapters/aws/config.js';
-import { consumerFunctionName, consumersTableName, streamPrefix } from '../src/adapters/aws/names.js';
+import { consumerFunctionName, consumersTableName, controlTableName, streamPrefix } from '../src/adapters/aws/names.js';
+import { optionsSchema } from '../src/core/options.js';
 import { CONSUMER_ACTIONS, CONSUMERS_TABLE_ACTIONS, sharedTableArn, wildcard } from './permissions.js';
 import type { Settings, SiteProps } from './props.js';
 import type { SiteStack } from './site-stack.js';
@@ -47,6 +48,7 @@ export interface ConsumerProps {
 const NAME = /^[a-z][a-z0-9-]*$/;
 const MAX_FUNCTION_NAME = 64;
 const DAY_HOURS = 24;
+const HOUR_MS = 3_600_000;
 
 /** @throws Error saying what is wrong, and what to write */
 export function refuseConsumer(name: string, { streams }: ConsumerProps, settings: Settings): void {
@@ -136,14 +138,20 @@ function readStream(made: Function, streamName: string, { settings, site }: Arou
 function rememberHandled(made: Function, name: string, { streams }: ConsumerProps, { settings, site }: Around): void {
   const { control, deployment } = settings;
   const retentions = streams.map((stream) => settings.streams[stream]?.retentionHours ?? DAY_HOURS);
+  const { logRetentionMs } = optionsSchema.parse(settings.options);
   const config: ConsumerConfig = {
     consumer: name,
     table: consumersTableName(deployment),
     region: control.kind === 'single' ? control.region : site.region,
-    // A record may have waited in a backlog for as long as the log is kept before it came onto its stream.
-    keepHours: Math.max(...retentions) + DAY_HOURS,
+    control: controlTableName(deployment),
+    sites: settings.sites.length,
+    streamHours: Math.max(...retentions),
+    logHours: Math.ceil(logRetentionMs / HOUR_MS),
   };
   made.addEnvironment(CONSUMER_VARIABLE, JSON.stringify(config));
-  const arn = sharedTableArn({ stack: made.stack, settings, site }, consumersTableName(deployment));
-  made.addToRolePolicy(new PolicyStatement({ actions: [...CONSUMERS_TABLE_ACTIONS], resources: [arn] }));
+  const around = { stack: made.stack, settings, site };
+  const remembers = [sharedTableArn(around, config.table)];
+  made.addToRolePolicy(new PolicyStatement({ actions: [...CONSUMERS_TABLE_ACTIONS], resources: remembers }));
+  const route = [sharedTableArn(around, config.control)];
+  made.addToRolePolicy(new PolicyStatement({ actions: ['dynamodb:GetItem'], resources: route }));
 }

@@ -1,8 +1,10 @@
 /** `lockstep-streams/lambda`: a function that reads a stream by an event source mapping. */
 import { siteClients } from '../adapters/aws/clients.js';
 import { readConsumer } from '../adapters/aws/config.js';
+import { DynamoControlStore } from '../adapters/aws/dynamo-control.js';
 import { systemClock, systemRandom } from '../adapters/aws/environment.js';
 import { type Delivered, HandledTable } from '../adapters/aws/handled-table.js';
+import { Routes } from '../app/routes.js';
 import type { EventOut } from '../core/api.js';
 import { type DecodedRecord, UnreadableRecord, decodeRecord } from '../core/record.js';
 
@@ -127,9 +129,15 @@ const TABLES_MS = 3000;
 function tableOfConstruct(): Handled | undefined {
   const config = readConsumer(process.env);
   if (config === undefined) return undefined;
-  const { region, table: tableName, ...rest } = config;
+  const { region, table: tableName, control, sites: count, ...rest } = config;
   const { dynamodb: client } = siteClients({ region }, { tablesMs: TABLES_MS, streamsMs: TABLES_MS });
-  return new HandledTable({ ...rest, tableName, client, clock: systemClock, random: systemRandom });
+  const shared = { client, clock: systemClock, random: systemRandom };
+  const routes = new Routes(new DynamoControlStore({ ...shared, tableName: control }));
+  const sites = async () => {
+    const { epoch, inSync } = await routes.refresh();
+    return { epoch, allInSync: inSync.length === count };
+  };
+  return new HandledTable({ ...rest, ...shared, tableName, sites });
 }
 
 /** Never what an event says. */

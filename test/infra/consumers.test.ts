@@ -55,7 +55,10 @@ describe('a consumer', () => {
       consumer: 'billing',
       table: 'orders-consumers',
       region: 'us-west-2',
-      keepHours: 48,
+      control: 'orders-control',
+      sites: 2,
+      streamHours: 24,
+      logHours: 24,
     });
   });
 

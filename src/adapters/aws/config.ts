@@ -52,7 +52,12 @@ const consumerSchema = z.strictObject({
   table: z.string(),
   /** Of the table, or of its replica that this function uses. */
   region: z.string(),
-  keepHours: z.number(),
+  /** The control store's table, with a replica in the same region: there the route says which sites are in sync. */
+  control: z.string(),
+  /** So many sites there are. */
+  sites: z.number(),
+  streamHours: z.number(),
+  logHours: z.number(),
 });
 
 export type ConsumerConfig = z.infer<typeof consumerSchema>;

@@ -25,6 +25,13 @@ class BeingHandled extends Error {
   override readonly name = 'BeingHandled';
 }
 
+/** As the route says it. */
+export interface SitesStand {
+  /** Rises with every change. */
+  readonly epoch: number;
+  readonly allInSync: boolean;
+}
+
 export interface HandledTableOptions {
   /** Of the region whose replica is used; it must not retry by itself (`maxAttempts: 1`). */
   readonly client: DynamoDBClient;
@@ -32,8 +39,12 @@ export interface HandledTableOptions {
   readonly tableName: string;
   /** Stands in front of its keys: each consumer handles each event. */
   readonly consumer: string;
-  /** For how long an event may be delivered again after it was decided, hours. */
-  readonly keepHours: number;
+  /** How long the streams keep a record, hours. */
+  readonly streamHours: number;
+  /** How long the log keeps what was decided while all sites are in sync, hours: so long it may wait for a stream. */
+  readonly logHours: number;
+  /** How the sites stand now. @throws PortUnavailable, PortThrottled */
+  readonly sites: () => Promise<SitesStand>;
   readonly clock: Clock;
   readonly random: Random;
   /** @default 4 attempts, within about a second */
@@ -57,17 +68,22 @@ export class HandledTable {
   readonly #client: DynamoDBClient;
   readonly #table: string;
   readonly #consumer: string;
-  readonly #keepHours: number;
+  readonly #streamHours: number;
+  readonly #logHours: number;
+  readonly #sites: () => Promise<SitesStand>;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #backoff: Backoff;
-  #forgotten: number | undefined;
+  #lookedAtHour: number | undefined;
 
-  constructor({ client, tableName, consumer, keepHours, clock, random, retry }: HandledTableOptions) {
-    this.#client = client;
-    this.#table = tableName;
-    this.#consumer = consumer;
-    this.#keepHours = keepHours;
+  constructor(options: HandledTableOptions) {
+    const { clock, random, retry } = options;
+    this.#client = options.client;
+    this.#table = options.tableName;
+    this.#consumer = options.consumer;
+    this.#streamHours = options.streamHours;
+    this.#logHours = options.logHours;
+    this.#sites = options.sites;
     this.#clock = clock;
     this.#random = random;
     this.#backoff = new Backoff(clock, random, retry);
@@ -158,21 +174,34 @@ export class HandledTable {
     );
   }
 
-  /** Forgets the hours whose events are on no stream any more; does something once an hour only. */
+  /**
+   * Forgets the hours whose events are on no stream any more; does something once an hour only.
+   *
+   * A site that returns puts what was decided while it was away onto its streams, however long that was. So nothing is
+   * forgotten while one is out, nor until its streams keep nothing of what it put when it came back: a change of the route
+   * that was not seen before may have been a return.
+   */
   async forget(): Promise<void> {
-    const last = Math.floor(this.#clock.now() / HOUR_MS) - this.#keepHours - 1;
-    if (this.#forgotten === last) return;
-    const note = { pk: { S: `${this.#consumer}|forgotten` }, sk: { S: '-' } };
-    const known = await this.#query(note.pk.S);
-    const from = Number(known[0]?.['hour']?.N ?? last - 1);
-    for (let hour = from + 1; hour <= last; hour += 1) {
-      for (let partition = 0; partition < PARTITIONS; partition += 1) await this.#empty(this.#pk(hour, partition));
+    const hour = Math.floor(this.#clock.now() / HOUR_MS);
+    if (this.#lookedAtHour === hour) return;
+    const last = hour - this.#streamHours - this.#logHours - 1;
+    const key = { pk: { S: `${this.#consumer}|forgotten` }, sk: { S: '-' } };
+    const [note] = await this.#query(key.pk.S);
+    const forgotten = Number(note?.['hour']?.N ?? last - 1);
+    const { epoch, allInSync } = await this.#sites();
+    const isAsBefore = allInSync && note?.['epoch']?.N === String(epoch);
+    const sinceHour = isAsBefore ? Number(note['sinceHour']?.N) : hour;
+    const upTo = hour - sinceHour > this.#streamHours ? Math.max(last, forgotten) : forgotten;
+    for (let one = forgotten + 1; one <= upTo; one += 1) {
+      for (let partition = 0; partition < PARTITIONS; partition += 1) await this.#empty(this.#pk(one, partition));
     }
-    if (from < last) {
-      const Item = { ...note, hour: { N: String(last) } };
+    if (!isAsBefore || forgotten < upTo) {
+      const stand = { hour: upTo, epoch, sinceHour };
+      const numbers = Object.entries(stand).map(([name, value]) => [name, { N: String(value) }] as const);
+      const Item = { ...key, ...Object.fromEntries(numbers) };
       await this.#repeated(() => this.#client.send(new PutItemCommand({ TableName: this.#table, Item })));
     }
-    this.#forgotten = last;
+    this.#lookedAtHour = hour;
   }
 
   async #empty(pk: string): Promise<void> {

@@ -127,6 +127,39 @@ describe('a consumer with a table', () => {
     expect(ids()).toEqual(['young:0']);
   });
 
+  it('forgets nothing while a site is out, nor until what it put when it returned has left its streams', async () => {
+    const table = new FakeTable(AT_MS);
+    const { seen, handle } = failing();
+    const batch = batchOf(part('old', [1]));
+    await opened(table, handle)(batch, CONTEXT);
+    const after = async (hours: number, sites = table.sites) => {
+      table.clock.nowMs += hours * 3_600_000;
+      table.sites = sites;
+      await opened(table, handle)(batchOf(), CONTEXT);
+    };
+    await after(30, { epoch: 2, allInSync: false });
+    await after(70);
+    await after(1, { epoch: 4, allInSync: true });
+    // With the last moment at which the streams may still keep it.
+    await after(24);
+    await opened(table, handle)(batch, CONTEXT);
+    expect(seen).toEqual([1]);
+    await after(1);
+    expect([...table.items.values()].map(({ sk }) => sk?.S)).toEqual(['-']);
+  });
+
+  it('forgets nothing when a site has been out and returned while there was nothing to handle', async () => {
+    const table = new FakeTable(AT_MS);
+    const { seen, handle } = failing();
+    const batch = batchOf(part('old', [1]));
+    await opened(table, handle)(batch, CONTEXT);
+    table.clock.nowMs += 100 * 3_600_000;
+    table.sites = { epoch: 4, allInSync: true };
+    await opened(table, handle)(batchOf(part('new', [2])), CONTEXT);
+    await opened(table, handle)(batch, CONTEXT);
+    expect(seen).toEqual([1, 2]);
+  });
+
   it('handles each event to its end once, whatever fails and however often it is delivered', async () => {
     const step = fc.record({
       site: fc.constantFrom('east', 'west'),

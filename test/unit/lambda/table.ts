@@ -1,5 +1,5 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { HandledTable } from '../../../src/adapters/aws/handled-table.js';
+import { HandledTable, type SitesStand } from '../../../src/adapters/aws/handled-table.js';
 import type { Clock } from '../../../src/ports/environment.js';
 import { NOWHERE, half, refused, scripted, type Script } from '../aws/scripted.js';
 
@@ -9,6 +9,7 @@ type Attributes = Readonly<Record<string, { readonly S?: string; readonly N?: st
 export class FakeTable {
   readonly items = new Map<string, Attributes>();
   readonly clock: Clock & { nowMs: number };
+  sites: SitesStand = { epoch: 1, allInSync: true };
   /** Stands before or after each command: may throw what a service throws. */
   before: (command: string) => void = () => undefined;
   after: (command: string) => void = () => undefined;
@@ -20,7 +21,7 @@ export class FakeTable {
   }
 
   /** As one process of a consumer sees it. */
-  open(consumer = 'billing', keepHours = 48): HandledTable {
+  open(consumer = 'billing'): HandledTable {
     const client = new DynamoDBClient(NOWHERE);
     const script: Script = ({ command, input }) => {
       try {
@@ -40,7 +41,16 @@ export class FakeTable {
       ...half,
       bytes: (n: number) => Uint8Array.from({ length: n }, () => writer * 16 + ((count += 1) % 16)),
     };
-    return new HandledTable({ client, tableName: 'shop-consumers', consumer, keepHours, clock: this.clock, random });
+    return new HandledTable({
+      client,
+      tableName: 'shop-consumers',
+      consumer,
+      streamHours: 24,
+      logHours: 24,
+      sites: async () => this.sites,
+      clock: this.clock,
+      random,
+    });
   }
 
   #answer(command: string, input: Input): object {
