@@ -574,6 +574,20 @@ export const MUTATIONS: readonly Mutation[] = [
     to: "if (missed === 'never') throw",
   },
   {
+    name: 'unclean: a reader that missed what a clean takeover had left',
+    theme: 'histories part',
+    file: 'src/core/route.ts',
+    from: 'if (forced === undefined || earlier >= forced.term) return true;',
+    to: 'if (forced === undefined || earlier >= forced.term || !terms.some((it) => it.unclean && it.term <= earlier)) return true;',
+  },
+  {
+    name: 'unclean: a page learns of the terms that begin in it',
+    theme: 'histories part',
+    file: 'src/app/reading/session.ts',
+    from: '    this.#follow();\n    this.#isAsked = true;\n',
+    to: '    this.#isAsked = true;\n',
+  },
+  {
     name: 'unclean: what a clean takeover left is overruled',
     file: 'src/app/diverged.ts',
     from: "entry.status === 'aborted' || left.has(entry.id)",
@@ -620,6 +634,13 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/app/write.ts',
     from: '    stageHere(site, route, entry, state.next, next, fresh),\n',
     to: '    fresh.length > 0 ? stageHere(site, route, entry, state.next, next, fresh) : undefined,\n',
+  },
+  {
+    name: 'nothing is cleaned away in sync',
+    theme: 'homes change in haste',
+    file: 'src/app/return.ts',
+    from: '  if (route.inSync.includes(site.name)) throw new',
+    to: '  if (route.term < 0) throw new',
   },
   {
     name: 'each attempt to return has a round of its own',
@@ -706,6 +727,13 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/app/put.ts',
     from: '  if (told.some((item) => item !== undefined)) await site.registry.refresh();\n',
     to: '  if (told.length === 0) await site.registry.refresh();\n',
+  },
+  {
+    name: 'an id that was used again replaces what has expired here',
+    theme: 'retention passes',
+    file: 'src/app/copy.ts',
+    from: '  if (!hasExpired(site, standing) || standing.at > entry.at)\n',
+    to: '  if (entry.at > standing.at || standing.at > entry.at)\n',
   },
   {
     name: 'a copied decision takes the open mark away',

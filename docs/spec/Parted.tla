@@ -36,12 +36,17 @@ PartedAt(earlier) == Walk(Newest, earlier, Nowhere)
 \* What is left of a closed timestamp.
 Still(c) == Min(c, PartedAt(c[1]))
 
-\* From where on a reader has missed what stands now: its history was led by an unclean
-\* takeover from before which the newest one goes on.
-Led(earlier) == LET S == {i \in 1..Newest : i <= earlier /\ terms[i].unclean} IN
-  IF S = {} THEN 0 ELSE CHOOSE i \in S : \A j \in S : j <= i
-Missed == LET p == PartedAt(rc[1]) IN
-  IF p # Nowhere /\ Led(rc[1]) # 0 /\ p[1] < Led(rc[1]) THEN p ELSE Nowhere
+\* From where on a reader has missed what stands now: its history is not the one from
+\* which the newest one goes on.  A forced home goes on from the last term of which it was
+\* home, or has closed something, or from the first.
+Max(S) == CHOOSE i \in S : \A j \in S : j <= i
+LastOf(i) == Max({1, terms[i].known[1]} \cup {j \in 1..(i - 1) : terms[j].home = terms[i].home})
+RECURSIVE GoesOnFrom(_, _)
+GoesOnFrom(last, earlier) ==
+  LET S == {i \in 1..last : terms[i].unclean} IN
+  IF S = {} \/ earlier >= Max(S \cup {0}) THEN TRUE
+  ELSE earlier <= LastOf(Max(S)) /\ GoesOnFrom(LastOf(Max(S)), earlier)
+Missed == IF GoesOnFrom(Newest, rc[1]) THEN Nowhere ELSE PartedAt(rc[1])
 From == IF Rule("gapTold") THEN Min(rc, Missed) ELSE rc
 
 Init ==

@@ -1,7 +1,8 @@
 import { type DecidedEntry, isDecided, sumOf } from '../core/entry.js';
 import { partName } from '../core/event.js';
+import { entryKey } from '../core/items.js';
 import { NEW_OR_OPEN, checkTerm, guardCopyOf, logWrites, raiseVersions } from '../core/plan.js';
-import type { Timestamp } from '../core/timestamp.js';
+import { type Timestamp, msOf } from '../core/timestamp.js';
 import type { LogLine, MarkedEntry, MirrorAgent } from '../ports/mirror-agent.js';
 import { ConditionFailed, WriteConflict } from '../ports/tables.js';
 import { copyCandidates } from './candidates.js';
@@ -70,18 +71,33 @@ async function copyEntry(site: Site, term: number, { entry, markEpoch }: MarkedE
       if (error instanceof WriteConflict) continue;
       if (!(error instanceof ConditionFailed)) throw error;
       if (error.failed.has(0)) throw new Error('another term began while this site was copying', { cause: error });
-      if (await standsHere(site, entry)) return false;
+      if (await standsHere(site, term, entry)) return false;
     }
   }
   throw new Error(`transaction ${entry.id} changes while it is copied`);
 }
 
-async function standsHere(site: Site, entry: DecidedEntry): Promise<boolean> {
+async function standsHere(site: Site, term: number, entry: DecidedEntry): Promise<boolean> {
   const [standing] = await readEntries(site, [entry.id]);
   if (!standing || !isDecided(standing)) return false;
-  if (sumOf(standing) !== sumOf(entry))
+  if (sumOf(standing) === sumOf(entry)) return true;
+  if (!hasExpired(site, standing) || standing.at > entry.at)
     throw new Error(`transaction ${entry.id} was decided otherwise here: clean first`);
-  return true;
+  await forgetExpired(site, term, standing);
+  return false;
+}
+
+/** The other side has let it go, and was asked for its id anew: this site was left before it let it go as well. */
+const hasExpired = (site: Site, { at }: DecidedEntry): boolean =>
+  msOf(at) < site.clock.now() - site.options.logRetentionMs;
+
+/** Its entry alone: what else it has left has the names of what comes in its place, or goes with that. */
+async function forgetExpired(site: Site, term: number, { id, at }: DecidedEntry): Promise<void> {
+  site.note('forgotten, its id was used again', { id, at });
+  await site.tables.transact([
+    checkTerm(guardCopyOf(id, site.copies), term),
+    { kind: 'delete', key: entryKey(id), when: ['absent', [{ attribute: 'at', is: '=', value: at }]] },
+  ]);
 }
 
 async function copyStagings(site: Site, other: MirrorAgent, term: number): Promise<void> {

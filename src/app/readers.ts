@@ -146,6 +146,9 @@ function readSiteOf(site: Site): ReadSite {
     physicalName: (stream) => replica(stream).physicalName,
     closed: (streams, atLeastNow) => closedHere(site, streams, atLeastNow),
     terms: () => site.routes.known.terms,
+    learnTerms: async () => {
+      await site.routes.refresh();
+    },
     retentionMs: (stream) => (site.registry.known(stream)?.policy.retentionHours ?? 24) * MS_PER_HOUR,
     completeFromMs: (stream) => {
       const { completeFromMs } = replica(stream);

@@ -32,6 +32,8 @@ export async function routeIn(site: Site, { term }: Round): Promise<Route> {
  */
 export async function fenceSelf(site: Site): Promise<Round & Pick<Route, 'home'>> {
   let route = await site.routes.refresh();
+  // Another attempt has ended since this one was begun: what is open here now is mirrored here.
+  if (route.inSync.includes(site.name)) throw new LockstepError('Unavailable', `${site.name} is in sync already`);
   const isJoining = route.joining[site.name] !== undefined;
   if (isJoining || (await fenceGuards(site, route.term, route.epoch)) === 'refused') {
     const { term } = route;

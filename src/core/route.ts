@@ -202,15 +202,31 @@ export function partedAt(terms: readonly UncleanTerm[], earlier: number): Timest
 }
 
 /**
- * From where on a reader that stood in an earlier term has missed what stands now: where the newest history goes on from
- * one before the unclean takeover that had led to that term. What the reader left then is back, and it keeps no ids.
+ * From where on a reader that stood in an earlier term has missed what stands now: where the newest history does not go
+ * on from that term. What was left then, by whichever takeover led to it, is back, and the reader keeps no ids of it.
  *
  * @returns nothing where it has missed nothing
  */
-export function missedFrom(terms: readonly UncleanTerm[], earlier: number): Timestamp | undefined {
-  const parted = partedAt(terms, earlier);
-  const led = terms.filter(({ term, unclean }) => unclean === true && term <= earlier).at(-1);
-  return parted !== undefined && led !== undefined && termOf(parted) < led.term ? parted : undefined;
+export function missedFrom(terms: readonly LedTerm[], earlier: number): Timestamp | undefined {
+  return goesOnFrom(terms, earlier) ? undefined : partedAt(terms, earlier);
+}
+
+type LedTerm = UncleanTerm & Pick<Term, 'home'>;
+
+/** A forced home goes on from the last term in which it took part: it was home, or has closed something, or it is the first. */
+function goesOnFrom(terms: readonly LedTerm[], earlier: number): boolean {
+  const forced = terms.findLast(({ unclean }) => unclean === true);
+  if (forced === undefined || earlier >= forced.term) return true;
+  const before = terms.filter(({ term }) => term < forced.term);
+  const led = before.findLast(({ home }) => home === forced.home) ?? before[0];
+  const last = Math.max(led?.term ?? 0, termOf(forced.knownUpTo ?? NEVER));
+  return (
+    earlier <= last &&
+    goesOnFrom(
+      before.filter(({ term }) => term <= last),
+      earlier,
+    )
+  );
 }
 
 /** What is left of a closed timestamp of a site: all at or below it is there, of the history that stands now. */

@@ -111,6 +111,25 @@ describe('joining', () => {
     expect((await world.standing('east')).status('T1')).toBe('none');
   });
 
+  it('ids: one that home forgot and was asked for again is decided anew, also where the first decision still stands', async () => {
+    const world = await openWorld({ options: { logRetentionMs: 60_000 } });
+    await world.commit('east', 'T1', event('a'));
+    await world.clock.advance(3_600_000);
+    for (const site of world.sites) await world.run(world.node(site).close());
+    // Home forgets it; west is left before it does.
+    await world.run(world.node('east').expire());
+    await leave(world, 'west');
+    expect((await world.standing('west')).status('T1')).toBe('committed');
+    await world.commit('east', 'T1', event('b'));
+    await world.settle();
+    expect((await world.route()).inSync).toContain('west');
+    const [east, west] = [await world.standing('east'), await world.standing('west')];
+    expect(west.decided('T1')).toEqual(east.decided('T1'));
+    const put = ({ parts }: typeof west) => parts.map(({ at }) => at);
+    expect(put(west)).toEqual(put(east));
+    expect(put(west)).toContain(west.decided('T1')?.at);
+  });
+
   it('copied over a late staging: no mark of an open transaction is left, and it comes back again', async () => {
     const world = await openWorld();
     const { service } = world.node('east');

@@ -68,6 +68,24 @@ describe('return', () => {
     await expectRest(world);
   });
 
+  it('in sync: an attempt that comes when another one has ended cleans nothing away', async () => {
+    const world = await openWorld();
+    const { service } = world.node('east');
+    await leave(world, 'west');
+    const late = await world.coordinator('west/2');
+    const held = world.hooks.hold({ by: 'west/2', to: 'east', method: 'probe' });
+    const end = world.start(late.watch());
+    await world.run(held.reached);
+    await world.round('west');
+    expect((await world.route()).inSync).toContain('west');
+    await world.run(service.begin({ id: 'T1', streams: ['orders'] }));
+    await world.run(service.write('T1', { events: [event(1)] }));
+    held.release();
+    await world.outcome(end);
+    const [mirrored] = (await world.standing('west')).staged.get('T1') ?? [];
+    expect(mirrored?.digest).toBe(digestOf(event(1)));
+  });
+
   it('cleanFirst: it cleans itself before it joins', async () => {
     const world = await openWorld();
     await decidedAlone(world, 'T1', [versioned('lost', 0)]);

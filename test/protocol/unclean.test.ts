@@ -191,9 +191,37 @@ describe('unclean takeover', () => {
     expect(await read('west', {})).toMatchObject({ events: [{ id: 'T0:0' }, { id: 'T1:0' }, { id: 'T2:0' }] });
   });
 
+  it('taken over: a reader knows it again, also where home was forced in the middle of a page', async () => {
+    const world = await openWorld({ options: { readMarginMs: 100 } });
+    const read = (by: string, from: object) =>
+      world.start(world.node(by).service.readEvents({ stream: 'orders', site: by, ...from }));
+    await world.commit('east', 'T0', keyed('a', 'before'));
+    await leave(world, 'west');
+    await world.commit('east', 'T1', keyed('b', 'alone'));
+    await world.clock.advance(1000);
+    await world.run(world.node('east').close());
+    const first = await world.run(read('east', {}));
+    expect(first.events.map(({ transactionid }) => transactionid)).toEqual(['T0', 'T1']);
+    const held = world.hooks.hold({ by: 'west', to: 'east', method: 'closeNow' });
+    const page = read('west', { checkpoint: first.checkpoint });
+    await world.run(held.reached);
+    world.lose('east');
+    const other = await world.coordinator('west/2');
+    await world.run(other.service.moveHome({ to: 'west', force: true }));
+    await world.run(other.close());
+    held.release();
+    const { checkpoint } = await world.run(page);
+    await world.settle();
+    expect((await world.standing('west')).decided('T1')).toMatchObject({ takenFrom: expect.any(String) as string });
+    expect((await world.run(read('west', { checkpoint }))).events).toEqual([]);
+  });
+
   describe('after a clean takeover', () => {
     /** East decides T1 alone; west takes over without it, decides T2, and closes beyond both; east is forced to go on. */
-    async function turned(t1 = keyed('a', 'alone'), t2 = keyed('b', 'later')): Promise<World> {
+    async function turned(
+      t1 = keyed('a', 'alone'),
+      atWest: (world: World) => Promise<void> = () => Promise.resolve(),
+    ): Promise<World> {
       const streams = { orders: {}, audit: {} };
       const world = await openWorld({ streams, options: { readMarginMs: 100 } });
       await world.commit('east', 'T0', event('before', { stream: 'audit' }), keyed('z', 'before'));
@@ -201,8 +229,9 @@ describe('unclean takeover', () => {
       await decidedAlone(world, 'T1', [t1]);
       await world.takeover('west');
       await world.clock.advance(1000);
-      await world.commit('west', 'T2', t2);
+      await world.commit('west', 'T2', keyed('b', 'later'));
       for (let round = 0; round < 2; round += 1) await world.run(world.node('west').close());
+      await atWest(world);
       world.lose('west');
       await world.run(world.node('east').service.moveHome({ to: 'east', force: true }));
       return world;
@@ -218,6 +247,22 @@ describe('unclean takeover', () => {
       await expectRest(world, { committed: ['T0', 'T1', 'T2'] });
       const read = world.node('west').service.readEvents({ stream: 'audit', site: 'west' });
       expect((await world.run(read)).events.map(({ transactionid }) => transactionid)).toEqual(['T0', 'T1']);
+    });
+
+    it('gap: what it had left may be back, and readers that went on with it are told', async () => {
+      const from: { checkpoint?: string } = {};
+      const world = await turned(keyed('a', 'alone'), async (it) => {
+        const { events, checkpoint } = await it.run(it.node('west').service.readEvents({ stream: 'orders' }));
+        expect(events.map(({ transactionid }) => transactionid)).toEqual(['T0', 'T2']);
+        from.checkpoint = checkpoint;
+      });
+      await expectRest(world, { committed: ['T0', 'T1', 'T2'] });
+      for (const site of world.sites) {
+        const { service } = world.node(site);
+        expect(await world.outcome(service.readEvents({ stream: 'orders', ...from }))).toBe('Gap');
+        const again = await world.run(service.readEvents({ stream: 'orders' }));
+        expect(again.events.map(({ transactionid }) => transactionid)).toEqual(['T0', 'T1', 'T2']);
+      }
     });
 
     /** East decides T1, and is lost; west takes over, and is lost; north, left long ago, is forced to be home. */

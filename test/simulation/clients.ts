@@ -109,9 +109,29 @@ export class Clients {
     }
   }
 
-  #heard(told: Told, end: End, asked: number): void {
+  /** Asks for what was answered already. */
+  async #again(told: Told, what: string, act: Act): Promise<void> {
+    const stood = await this.#standsIn(told);
+    const { end } = await this.#insist(what, act);
+    this.#heard(told, end, 2, stood !== undefined && stood === (await this.#standsIn(told)));
+  }
+
+  /**
+   * The history in which home has it committed, which is the one that began with the last unclean takeover; nothing where
+   * it has not: one that was forced to be home may never have heard of it, though the old one still tells that it is.
+   */
+  async #standsIn({ id }: Told): Promise<number | undefined> {
+    if (!this.#cluster.plan.unclean) return 0;
+    const { home, phase, terms } = await this.#cluster.route();
+    const forced = terms.findLast(({ unclean }) => unclean === true)?.term ?? 0;
+    if (forced === 0) return forced;
+    return phase === 'serving' && this.#cluster.decided(home, id)?.status === 'committed' ? forced : undefined;
+  }
+
+  /** @param stands it was answered before, and home has it still */
+  #heard(told: Told, end: End, asked: number, stands = true): void {
     const { elapsedMs, clockErrorMs } = this.#cluster;
-    const isKnown = this.#cluster.isSince(told.invokedAtMs);
+    const isKnown = stands && this.#cluster.isSince(told.invokedAtMs);
     this.#history.heard(told, end, asked, { nowMs: elapsedMs, errorMs: clockErrorMs, isKnown });
     this.#expired(told, end);
     if (end.kind === 'answer') void this.#moments.acknowledged(told);
@@ -139,7 +159,7 @@ export class Clients {
     const { end, asked } = await this.#insist(what, commit);
     this.#heard(told, end, asked);
     if (end.kind !== 'answer') return;
-    if (this.#dice.chance(0.2)) this.#heard(told, (await this.#insist(`${what} again`, commit)).end, 2);
+    if (this.#dice.chance(0.2)) await this.#again(told, `${what} again`, commit);
     if (this.#dice.chance(0.05)) await this.#changeMind(client, told);
   }
 
@@ -246,7 +266,7 @@ export class Clients {
     for (let round = 0; round < 3; round += 1) {
       const { end } = await this.#insist(what, act);
       this.#heard(told, end, 2);
-      if (end.kind === 'answer' && this.#dice.chance(0.15)) this.#heard(told, (await this.#insist(what, act)).end, 2);
+      if (end.kind === 'answer' && this.#dice.chance(0.15)) await this.#again(told, what, act);
       if (end.kind !== 'refused' || end.code !== 'EventsMissing') return;
       for (const n of end.extras['missing'] as readonly number[]) await this.#write(client, told, n, 'writes again');
     }

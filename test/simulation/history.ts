@@ -62,7 +62,7 @@ export class History {
   /**
    * @param asked how often the same was asked until this end
    * @param errorMs how far the clocks of two sites may be apart
-   * @param isKnown no retention has passed since it was asked first
+   * @param isKnown no retention has passed since it was asked first, and no history without it goes on
    */
   heard(
     told: Told,

@@ -7,8 +7,6 @@ import { type Plan, anyPlan } from './plan.js';
  */
 interface Theme {
   readonly name: string;
-  /** No seed draws it by itself: what it finds is not sorted out yet, see docs/RELIABILITY.md. */
-  readonly isAskedFor?: boolean;
   readonly bend: (dice: Dice, plan: Plan) => Partial<Plan>;
 }
 
@@ -42,7 +40,6 @@ const THEMES: readonly Theme[] = [
   {
     // Two sites that cannot hear each other decide on the same keys, and meet again.
     name: 'histories part',
-    isAskedFor: true,
     bend: (dice, plan) => ({
       faults: ['histories part', ...dice.some(['reconciliation', 'answer lost', 'process dies', 'home moved'], 0.2)],
       options: { ...plan.options, minInSync: 1, callTimeoutMs: 60, failuresToOpen: 1 },
@@ -210,8 +207,6 @@ const THEMES: readonly Theme[] = [
   },
 ];
 
-const DRAWN = THEMES.filter(({ isAskedFor }) => !isAskedFor);
-
 const mirroredTwice = ({ streams }: Plan): Plan['streams'] =>
   Object.fromEntries(
     Object.entries(streams).map(([name, policy]) => [name, { ...policy, mirrors: { ...policy.mirrors, count: 2 } }]),
@@ -232,6 +227,6 @@ export function themeNamed(name: string): Theme {
 export function planOf(dice: Dice, groups: readonly (readonly string[])[], wanted?: string): Plan {
   const plan = anyPlan(dice, groups);
   if (dice.chance(0.5) && wanted === undefined) return plan;
-  const theme = wanted === undefined ? dice.pick(DRAWN) : themeNamed(wanted);
+  const theme = wanted === undefined ? dice.pick(THEMES) : themeNamed(wanted);
   return { ...plan, theme: theme.name, ...theme.bend(dice, plan) };
 }

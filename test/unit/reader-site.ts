@@ -6,6 +6,7 @@ import type { EventPage } from '../../src/core/api.js';
 import type { DecidedEntry } from '../../src/core/entry.js';
 import { prepareEvent } from '../../src/core/event.js';
 import { encodeHeartbeat, encodeRecords } from '../../src/core/record.js';
+import type { Term } from '../../src/core/route.js';
 import { NEVER, type Timestamp, clockAt, timestamp } from '../../src/core/timestamp.js';
 import type { Position, RecordPage } from '../../src/ports/streams.js';
 
@@ -17,7 +18,7 @@ export class TestSite implements ReadSite {
   readonly streams: EmbeddedStreams;
   readonly marginMs = 1000;
   term = 1;
-  termsList: { term: number; startedAtMs: number; unclean?: boolean }[] = [{ term: 1, startedAtMs: 0 }];
+  termsList: Term[] = [{ term: 1, home: 'east', startedAtMs: 0 }];
   completeFrom = 0;
   isLevel = true;
   /** Questions to home, with what was asked. */
@@ -66,6 +67,10 @@ export class TestSite implements ReadSite {
 
   terms(): TestSite['termsList'] {
     return this.termsList;
+  }
+
+  learnTerms(): Promise<void> {
+    return Promise.resolve();
   }
 
   retentionMs(): number {

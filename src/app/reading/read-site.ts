@@ -30,7 +30,9 @@ export interface ReadSite {
    */
   closed(streams: readonly string[], atLeastNow: boolean): Promise<ReadonlyMap<string, StreamClosed>>;
   /** Every term so far, as the route lists them. */
-  terms(): readonly (TermStart & Pick<Term, 'unclean' | 'knownUpTo'>)[];
+  terms(): readonly (TermStart & Pick<Term, 'home' | 'unclean' | 'knownUpTo'>)[];
+  /** A record here is of a newer term than `terms` has. @throws PortUnavailable */
+  learnTerms(): Promise<void>;
   retentionMs(stream: string): number;
   /** This replica holds every event that was committed at or after this time. */
   completeFromMs(stream: string): number;

@@ -92,11 +92,7 @@ export class ReadSession {
 
   /** A new page: the shards may have gone on, and so may the route. @throws LockstepError Gap */
   begin(): void {
-    const { closed } = this.reader;
-    const missed = missedFrom(this.#site.terms(), termOf(closed));
-    if (missed !== undefined && missed < closed) throw gapError(msOf(missed), msOf(closed));
-    const unclean = this.#site.terms().filter((term) => term.unclean === true);
-    this.reader.setUncleanTerms(unclean.map(({ term }) => term));
+    this.#follow();
     this.#isAsked = false;
     this.lookAgain();
   }
@@ -109,6 +105,7 @@ export class ReadSession {
   /** Asks home for a closed timestamp of now. It holds for what is read from here on, so the tips have to be reached anew. */
   async ask(): Promise<void> {
     await this.#learn(true);
+    this.#follow();
     this.#isAsked = true;
     this.lookAgain();
   }
@@ -136,7 +133,22 @@ export class ReadSession {
       this.reader.finish(cursor.stream, cursor.shardId);
       cursor.isFinished = true;
     }
+    const newest = Math.max(...this.#all().map(({ front }) => termOf(front)));
+    if (newest > (this.#site.terms().at(-1)?.term ?? 0)) await this.#site.learnTerms();
+    this.#follow();
     return cursors.length > 0;
+  }
+
+  /**
+   * Whether the history goes on in which the reader stands, and which terms began uncleanly: to be known before it comes
+   * into another term, which may have begun in the middle of a page.
+   */
+  #follow(): void {
+    const { closed } = this.reader;
+    const terms = this.#site.terms();
+    const missed = missedFrom(terms, termOf(closed));
+    if (missed !== undefined && missed < closed) throw gapError(msOf(missed), msOf(closed));
+    this.reader.setUncleanTerms(terms.flatMap(({ term, unclean }) => (unclean === true ? [term] : [])));
   }
 
   #laggards(): readonly ShardCursor[] {

@@ -1,10 +1,10 @@
 import { type Term, missedFrom, partedAt, stillClosed } from '../../../src/core/route.js';
 import { timestamp } from '../../../src/core/timestamp.js';
 
-/** A term, and for an unclean one what its home knew: the term of it, and the clock. */
-const term = (number: number, knownUpTo?: readonly [number, number]): Term => ({
+/** A term, and for an unclean one what its home knew: the term of it, and the clock. Each has a home of its own. */
+const term = (number: number, knownUpTo?: readonly [number, number], home = `home of ${number}`): Term => ({
   term: number,
-  home: 'east',
+  home,
   startedAtMs: number,
   ...(knownUpTo ? { unclean: true, knownUpTo: timestamp(...knownUpTo) } : {}),
 });
@@ -37,10 +37,15 @@ describe('where histories part', () => {
   });
 
   it('is missed only by who stood in a history that the newest one does not go on from', () => {
-    const skipped = [term(1), term(2), term(3, [1, 50]), term(4, [2, 90])];
-    expect(missedFrom(skipped, 3)).toBe(timestamp(1, 50));
-    expect([1, 2, 4].map((earlier) => missedFrom(skipped, earlier))).toEqual([undefined, undefined, undefined]);
-    const inTurn = [term(1), term(2, [1, 50]), term(3), term(4, [3, 90])];
-    expect([1, 2, 3, 4].map((earlier) => missedFrom(inTurn, earlier))).toEqual(inTurn.map(() => undefined));
+    const missed = (terms: readonly Term[]) => terms.map(({ term: earlier }) => missedFrom(terms, earlier));
+    const [none, parted] = [undefined, timestamp(1, 50)];
+    // Term 4 knows of term 2, not of term 3.
+    expect(missed([term(1), term(2), term(3, [1, 50]), term(4, [2, 90])])).toEqual([none, none, parted, none]);
+    expect(missed([term(1), term(2, [1, 50]), term(3), term(4, [3, 90])])).toEqual([none, none, none, none]);
+    // A clean takeover has left something of term 1, which the home of that term may bring back.
+    expect(missed([term(1), term(2), term(3, [1, 50])])).toEqual([none, parted, none]);
+    // Nothing was closed at the forced home since, and it was home.
+    expect(missed([term(1), term(2, [1, 50], 'west'), term(3, [1, 50], 'west')])).toEqual([none, none, none]);
+    expect(missed([term(1), term(2, [0, 0])])).toEqual([none, none]);
   });
 });
