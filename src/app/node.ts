@@ -10,6 +10,7 @@ import { tellEndpoint } from './endpoints.js';
 import { moveHere } from './consumers.js';
 import { failBack } from './failback.js';
 import { initialiseGuards } from './guards.js';
+import { inTurn } from './in-turn.js';
 import { tend } from './provision.js';
 import { Readers } from './readers.js';
 import { resumeReconciliation } from './reconciliation.js';
@@ -85,8 +86,10 @@ export class SiteNode {
 
   /** Brings this site's replicas to their definitions, drains their backlogs, and lets consumers read what is active. */
   async tend(): Promise<void> {
-    await tend(this.site);
-    await moveHere(this.site);
+    await inTurn(
+      () => tend(this.site),
+      () => moveHere(this.site),
+    );
   }
 
   /** Goes on with a reconciliation that ended with its process, ends its audits. Only where no other serves this site. */
@@ -103,10 +106,12 @@ export class SiteNode {
   /** Finishes what nobody came back for; away from home, forgets what home does not know. */
   async sweep(): Promise<void> {
     if (!this.isServingHome) return sweepFollower(this.site);
-    await ensureActive(this.site);
-    await addMissingMirrors(this.site);
-    await sweepHome(this.site);
-    await failBack(this.site);
+    await inTurn(
+      () => ensureActive(this.site),
+      () => addMissingMirrors(this.site),
+      () => sweepHome(this.site),
+      () => failBack(this.site),
+    );
   }
 
   /** Writes down what was offered to streams; at home, lets their shards follow it. */
