@@ -657,8 +657,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'mirrors that could not be made come later',
     file: 'src/app/node.ts',
-    from: '    await addMissingMirrors(this.site);\n',
-    to: '    if (this.site.copies < 0) await addMissingMirrors(this.site);\n',
+    from: '      () => addMissingMirrors(this.site),\n',
+    to: '      async () => (this.site.copies < 0 ? addMissingMirrors(this.site) : undefined),\n',
   },
   {
     name: 'untold (overruled)',
@@ -714,6 +714,13 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/app/confirm.ts',
     from: 'if (route.home !== site.name || route.term !== term)',
     to: 'if (route.term < 0)',
+  },
+  {
+    name: 'a proof asks for a bar',
+    unseen: 'bars come by themselves before a proof has waited long enough',
+    file: 'src/app/reconcile.ts',
+    from: '      .closeNow()\n      .catch(() => undefined);',
+    to: '      .lookup({ ids: [] })\n      .catch(() => undefined);',
   },
   {
     name: 'only what every log has is filled in',

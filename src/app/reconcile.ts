@@ -270,6 +270,11 @@ async function equalDigests(
         : await compareWindows(site, other, windows);
     if (both.every(isEqual) || round === COMPARE_ROUNDS) return both;
     await site.clock.sleep(DRAIN_PAUSE_MS * 2 ** round);
+    // What was under way here when home was lost is put with the next bar: they may be as far apart as a minute.
+    await site.peers
+      .agent(site.routes.known.home)
+      .closeNow()
+      .catch(() => undefined);
     // What another process has left in a backlog meanwhile need not wait for the applier.
     await Promise.all([...new Set(windows.map(({ stream }) => stream))].map((stream) => drainBacklog(site, stream)));
   }
