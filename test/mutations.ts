@@ -158,6 +158,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/app/return.ts',
     from: 'strangers.sort((a, b) => (a.at < b.at ? 1 : -1));',
     to: 'strangers.sort((a, b) => (a.at < b.at ? -1 : 1));',
+    unseen: 'a second lock: predecessors are applied first, so no two that are unfinished follow on each other',
   },
   {
     name: 'clock ahead',
@@ -241,6 +242,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/app/decide.ts',
     from: '  await applyPredecessors(site, [...predecessors]);\n',
     to: '  if (predecessors.has("")) await applyPredecessors(site, [...predecessors]);\n',
+    unseen: 'a follower that lacks the predecessor refuses, and home asks again till somebody has applied it',
   },
   {
     name: 'versions follow on (followers)',
@@ -248,6 +250,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/app/replicate.ts',
     from: 'request.joining ? await upward(site, entry) : followOn(entry)',
     to: 'request.joining || followOn(entry) ? await upward(site, entry) : []',
+    unseen: 'a second lock: home applies predecessors first',
   },
   {
     name: 'versions follow on (home)',
@@ -286,6 +289,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/app/apply.ts',
     from: 'entries = tasks.filter(({ entry }) => again.has(entry.id)).map(({ entry }) => entry);',
     to: 'entries = entries.filter((entry) => again.has(entry.id));',
+    unseen: 'whoever asks again has read the decision, and sends it whole',
   },
   {
     name: 'NotEnoughReplicas before the decision',
@@ -346,6 +350,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a follower forgets what home does not know',
+    theme: 'transactions move',
     file: 'src/app/sweep.ts',
     from: 'if (!there[index]) await forgetUnfinished(',
     to: "if (id === '') await forgetUnfinished(",
@@ -377,6 +382,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/app/sweep.ts',
     from: '  await applyPending(site);\n',
     to: '  if (term < 0) await applyPending(site);\n',
+    unseen: 'whoever closes applies it as well',
   },
   {
     name: 'chunks before the decision',
@@ -445,6 +451,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/app/apply.ts',
     from: '  await keepActive(site, streams, behind);\n',
     to: '  if (ids.length < 0) await keepActive(site, streams, behind);\n',
+    unseen: 'readers wait for what a replica lacks: how long they wait is no promise',
   },
   {
     name: 'switchover only to a level replica',
@@ -452,6 +459,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/app/switchover.ts',
     from: 'behind.get(name)?.includes(stream) === false,',
     to: 'name !== route.active[stream],',
+    unseen: 'readers wait for what a replica lacks: how long they wait is no promise',
   },
   {
     name: 'switchover: replicas made meanwhile',
@@ -533,6 +541,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/app/replicate.ts',
     from: '    if (error instanceof WriteConflict) {\n',
     to: '    if (error instanceof WriteConflict && request.term < 0) {\n',
+    unseen: 'home asks again, and nobody is left for it: it costs calls',
   },
   {
     name: 'WriteConflict is retried (staging)',
@@ -619,14 +628,14 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/core/conflict.ts',
     from: 'event.time === undefined ? committedMs : Date.parse(event.time)',
     to: 'event.time === undefined ? committedMs : Math.max(committedMs, 0)',
-    unseen: 'simulated streams take the later commit',
+    unseen: 'either side may win, so long as the other one is listed',
   },
   {
     name: 'unclean: by ingest',
     file: 'src/core/conflict.ts',
     from: "  if (by === 'ingest') return entry.startedAtMs;\n",
     to: '',
-    unseen: 'simulated streams take the later commit',
+    unseen: 'either side may win, so long as the other one is listed',
   },
   {
     name: 'a repeated write checks the guard',
@@ -650,9 +659,10 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'the joining begins on the route that was read',
+    theme: 'routes are old',
     file: 'src/app/return.ts',
-    from: "  if ((await fenceGuards(site, term, since)) === 'refused') {\n",
-    to: '  if (since < 0) {\n',
+    from: 'route.term === term && route.epoch === epoch\n',
+    to: 'route.term === term\n',
   },
   {
     name: 'mirrors that could not be made come later',
@@ -896,12 +906,14 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'conflict (whole)',
+    theme: 'histories part',
     file: 'src/core/conflict.ts',
     from: "  if (choices.includes('standing')) return 'standing';\n",
     to: "  if (choices.includes('waiting')) return 'waiting';\n",
   },
   {
     name: 'conflict (first answer)',
+    theme: 'histories part',
     file: 'src/app/conflicts.ts',
     from: 'const judgements = known\n',
     to: 'const judgements = known && site.name.length < 0\n',
@@ -911,12 +923,14 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/app/resolve-conflict.ts',
     from: "if (status === 'resolved' || resolution) {",
     to: "if (status === 'resolved') {",
+    unseen: 'no operator resolves conflicts in a simulation',
   },
   {
     name: 'conflict (names both)',
     file: 'src/core/items.ts',
     from: '    ...(resolves === undefined ? {} : { resolves: encodeRefs(resolves) }),\n',
     to: '',
+    unseen: 'no operator resolves conflicts in a simulation',
   },
   {
     name: 'conflict (all together)',
@@ -927,6 +941,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'vector (counts)',
+    theme: 'histories part',
     file: 'src/core/plan.ts',
     from: 'advanceVector(mergeVectors(stands?.vector ?? {}, vectorThere), home)',
     to: 'mergeVectors(stands?.vector ?? {}, vectorThere)',
@@ -936,9 +951,11 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/core/plan.ts',
     from: 'mergeVectors(stands?.vector ?? {}, vectorThere)',
     to: '(stands?.vector ?? {})',
+    unseen: 'the decision that was taken over is gone when the checkers look',
   },
   {
     name: 'vectorBack',
+    theme: 'histories part',
     file: 'src/core/plan.ts',
     from: '...vectorIn(vectorOf(after, stream, key)) }),',
     to: '}),',

@@ -148,7 +148,7 @@ export class Clients {
     const { id } = told;
     const commit: Act = (service) => service.commitOnce({ id, events: told.events });
     const what = `${client} commits ${id}`;
-    if (this.#dice.chance(0.08)) {
+    if (this.#dice.chance(this.#cluster.plan.doubled)) {
       // Twice at the same time: neither is the first attempt.
       const ends = await Promise.all([this.#insist(what, commit), this.#insist(what, commit)]);
       // One may have been refused before the other was decided: it is heard before it, then.

@@ -30,6 +30,8 @@ export interface Plan {
   readonly interactive: number;
   /** Share of clients that give up early. */
   readonly impatient: number;
+  /** Share of one-shots that are asked for twice at the same time. */
+  readonly doubled: number;
   /** Periods of the loops, milliseconds. */
   readonly periodsMs: Readonly<Record<Work, number>>;
   readonly readers: number;
@@ -91,6 +93,7 @@ export function anyPlan(dice: Dice, groups: readonly (readonly string[])[]): Pla
     versioned: dice.pick([0, 0.3, 0.8]),
     interactive: dice.pick([0.1, 0.4, 0.8]),
     impatient: dice.pick([0, 0.15, 0.4]),
+    doubled: 0.08,
     periodsMs: {
       watch: dice.pick([300, 800]),
       tend: dice.pick([300, 900]),

@@ -2,12 +2,14 @@ import type { Mark } from '../../src/core/items.js';
 import { violations, violationsAtRest } from '../support/invariants.js';
 import type { Standing } from '../support/standing.js';
 import { unlikeTold } from './checkers/acknowledged.js';
+import { wronglyChosen } from './checkers/conflicts.js';
 import { leftForeseen } from './checkers/foreseen.js';
 import { type Lost, lostIn, silentlyLost } from './checkers/lost.js';
 import { listAppendHistory } from './checkers/list-append-history.js';
 import { type ListAppendTransaction, checkListAppend } from './checkers/list-append.js';
 import { Moments } from './checkers/moments.js';
 import { misread } from './checkers/reading.js';
+import { vectorsThatDoNotGrow } from './checkers/vectors.js';
 import { Clients } from './clients.js';
 import { Cluster, type Worker } from './cluster.js';
 import { Dice } from './dice.js';
@@ -324,6 +326,8 @@ class Simulation {
       ...(await violationsAtRest(this.#cluster, this.#standingTold(lost))),
       ...unlikeTold(told, sites, lost),
       ...(await silentlyLost(this.#cluster, lost)),
+      ...(await wronglyChosen(this.#cluster)),
+      ...vectorsThatDoNotGrow(log),
       ...(this.#cluster.predictor ? leftForeseen(sites, this.#cluster.plan.spared.includes('clients')) : []),
       ...this.#readers.flatMap((reader) => misread(reader, reading)),
       // What an unclean takeover lost, or retention took, is not in the lists, though it was read and acknowledged.

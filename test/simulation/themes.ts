@@ -1,3 +1,4 @@
+import type { ConflictPolicy } from '../../src/core/api.js';
 import type { Dice } from './dice.js';
 import { type Plan, anyPlan } from './plan.js';
 
@@ -49,6 +50,7 @@ const THEMES: readonly Theme[] = [
       keys: plan.keys.slice(0, 3),
       versioned: dice.pick([0, 0.3]),
       interactive: dice.pick([0, 0.3]),
+      streams: withPolicies(dice, plan),
       unclean: true,
     }),
   },
@@ -149,6 +151,27 @@ const THEMES: readonly Theme[] = [
     }),
   },
   {
+    // Many processes, most of which hear of nothing, and clients that ask two of them at the same time.
+    name: 'routes are old',
+    bend: (dice, plan) => ({
+      processesPerSite: dice.between(4, 6),
+      roundTripMs: 10,
+      options: { ...plan.options, minInSync: 1, callTimeoutMs: 60, failuresToOpen: 1, halfOpenAfterMs: 50 },
+      faults: [
+        ...dice.some(['site down', 'tables down', 'partition', 'takeover by suspicion'], 0.5),
+        ...dice.some(['process dies', 'process frozen', 'call late', 'answer late'], 0.6),
+      ],
+      faultEveryMs: dice.pick([100, 250]),
+      faultsAtOnce: 2,
+      clientEveryMs: dice.pick([60, 100]),
+      versioned: dice.pick([0, 0.8]),
+      interactive: dice.pick([0, 0.3]),
+      impatient: 0,
+      doubled: 0.6,
+      periodsMs: { ...plan.periodsMs, watch: 100 },
+    }),
+  },
+  {
     // One caller's trouble is not home's: a link of three is cut, or a few calls get no answer.
     name: 'home is well',
     bend: (dice, plan) => {
@@ -160,7 +183,8 @@ const THEMES: readonly Theme[] = [
           ...plan.options,
           minInSync: 1,
           callTimeoutMs: 60,
-          failuresToOpen: isLink ? 1 : 6,
+          failuresToOpen: 1,
+          decideAttempts: 12,
           errorRateToOpen: 1,
           halfOpenAfterMs: 50,
         },
@@ -206,6 +230,21 @@ const THEMES: readonly Theme[] = [
     }),
   },
 ];
+
+/** Each stream has another way to choose between two histories. */
+const withPolicies = (dice: Dice, { streams }: Plan): Plan['streams'] => {
+  const policies: Readonly<Record<string, ConflictPolicy>> = {
+    orders: { policy: 'last-write-wins', by: dice.pick(['commit', 'commit', 'ingest']) },
+    ledger: { policy: 'version-vector' },
+    audit: { policy: dice.pick(['manual', 'last-write-wins'] as const) },
+  };
+  return Object.fromEntries(
+    Object.entries(streams).map(([name, policy]) => {
+      const conflict = policies[name];
+      return [name, conflict ? { ...policy, conflict } : policy];
+    }),
+  );
+};
 
 const mirroredTwice = ({ streams }: Plan): Plan['streams'] =>
   Object.fromEntries(

@@ -75,6 +75,10 @@ export const CALL_FAULTS: readonly FaultKind[] = [
 
 const unanswered = (): Error => new PortUnavailable('no answer');
 
+/** Where home is well whoever asks it just that is answered. */
+const asksHome = ({ cluster }: Scene, { method }: Call): boolean =>
+  method === 'probe' && cluster.plan.spared.includes('home');
+
 /** Meets a few of the calls of some ports, of one process or of all. */
 function onCalls(
   name: string,
@@ -92,7 +96,8 @@ function onCalls(
       return injector.interfere({
         kind: name,
         left: dice.pick([1, 1, 2, 4]),
-        meets: (call) => call.port === port && (only === undefined || call.by === only) && more(call),
+        meets: (call) =>
+          call.port === port && (only === undefined || call.by === only) && more(call) && !asksHome(scene, call),
         run: (call, effect) => {
           injector.count(name);
           return run(call, effect);
