@@ -26,6 +26,9 @@ const DECISIONS = 'decision/';
 /** Characters of a decision in one record: of three bytes at most, they fit an item of 400 KB. */
 const PIECE = 120_000;
 const RACES = 16;
+/** Of a page, as JSON: what a function may answer is some 6 MB. */
+const PAGE_BYTES = 3_000_000;
+const READ_TOGETHER = 8;
 
 /** A conflict as it is kept: its sides without their events. */
 export type ConflictRecord = Omit<Conflict, 'winner' | 'loser'> & {
@@ -187,20 +190,35 @@ export async function readDecision(site: Site, ref: DecisionRef): Promise<Decide
 
 // ------------------------------------------------------------------------------------------------------------- reading
 
-/** In the order of their ids; a page of one status may have fewer than asked for. @throws LockstepError InvalidRequest */
+/**
+ * In the order of their ids; a page of one status, or of large transactions, may have fewer than asked for.
+ *
+ * @throws LockstepError InvalidRequest
+ */
 export async function listConflicts(
   site: Site,
   { status, ...paging }: ListConflicts,
 ): Promise<{ readonly conflicts: readonly Conflict[]; readonly cursor?: string }> {
   const { values, cursor } = await listRecords(site, CONFLICTS, paging);
   const records = (values as ConflictRecord[]).filter((record) => status === undefined || record.status === status);
-  const conflicts = await Promise.all(records.map((record) => withSides(site, record)));
+  const read = decisionsOnce(site);
+  const conflicts: Conflict[] = [];
+  let bytes = 0;
+  for (let at = 0; at < records.length; at += READ_TOGETHER) {
+    const some = records.slice(at, at + READ_TOGETHER).map((record) => withSides(record, read));
+    for (const conflict of await Promise.all(some)) {
+      bytes += Buffer.byteLength(JSON.stringify(conflict));
+      const last = conflicts.at(-1);
+      if (bytes > PAGE_BYTES && last) return { conflicts, cursor: last.id };
+      conflicts.push(conflict);
+    }
+  }
   return { conflicts, ...(cursor === undefined ? {} : { cursor }) };
 }
 
 /** @throws LockstepError NotFound */
 export async function getConflict(site: Site, id: string): Promise<Conflict> {
-  return withSides(site, await requireRecord(site, id));
+  return withSides(await requireRecord(site, id), decisionsOnce(site));
 }
 
 /** @throws LockstepError NotFound */
@@ -230,12 +248,25 @@ export async function changeRecord(
   throw new LockstepError('NotFound', `there is no conflict ${id}; list them with GET /conflicts`);
 }
 
-async function withSides(site: Site, record: ConflictRecord): Promise<Conflict> {
-  const [winner, loser] = await Promise.all([record.winner, record.loser].map((side) => withEvents(site, side)));
-  return { ...record, winner: winner as ConflictSide, loser: loser as ConflictSide };
+type ReadDecision = (ref: DecisionRef) => Promise<DecidedEntry | undefined>;
+
+/** A decision that met another one on many keys is in as many conflicts. */
+function decisionsOnce(site: Site): ReadDecision {
+  const known = new Map<string, ReturnType<ReadDecision>>();
+  return (ref) => {
+    const name = decisionName(ref);
+    const reading = known.get(name) ?? readDecision(site, ref);
+    known.set(name, reading);
+    return reading;
+  };
 }
 
-async function withEvents(site: Site, side: ConflictRecord['winner']): Promise<ConflictSide> {
-  const entry = await readDecision(site, { id: side.transactionId, at: side.clock });
+async function withSides(record: ConflictRecord, read: ReadDecision): Promise<Conflict> {
+  const [winner, loser] = await Promise.all([withEvents(record.winner, read), withEvents(record.loser, read)]);
+  return { ...record, winner, loser };
+}
+
+async function withEvents(side: ConflictRecord['winner'], read: ReadDecision): Promise<ConflictSide> {
+  const entry = await read({ id: side.transactionId, at: side.clock });
   return { ...side, events: entry ? eventsOf(entry) : [] };
 }

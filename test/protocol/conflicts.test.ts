@@ -116,6 +116,27 @@ describe('manual', () => {
     ]);
   });
 
+  it('listed: a page holds as many as fit an answer, and the next one begins behind them', async () => {
+    const keys = Array.from({ length: 6 }, (_, n) => `k${n}`);
+    const large = keys.map((key) => keyed(key, 'x'.repeat(100_000)));
+    const world = await twoHistories({ east: [['T1', ...large]], west: [['T2', ...large]] });
+    await world.settle();
+    const pages: string[][] = [];
+    for (let cursor: string | undefined, page = 0; page < 10; page += 1) {
+      world.hooks.calls.length = 0;
+      const list = world.node('west').service.listConflicts(cursor === undefined ? {} : { cursor });
+      const answer = await world.run(list);
+      const read = world.hooks.calls.filter(({ method, args }) => method === 'get' && String(args[0]).includes('@'));
+      // Six pieces each: a decision is read once, on however many keys it met the other one.
+      expect(read.length).toBeLessThanOrEqual(12);
+      pages.push(answer.conflicts.map(({ key }) => key));
+      ({ cursor } = answer);
+      if (cursor === undefined) break;
+    }
+    expect(pages.map(({ length }) => length)).toEqual([2, 2, 2]);
+    expect(pages.flat().sort()).toEqual(keys);
+  });
+
   it('manual: an unknown conflict is not found', async () => {
     const world = await openWorld();
     expect(await resolve(world, '0'.repeat(32), { take: 'standing' })).toBe('NotFound');
