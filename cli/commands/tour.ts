@@ -161,7 +161,7 @@ function tellDeployment({ terminal }: Session, { words, url }: Deployment, clien
 function tellResult(session: Session, { report, verdict, reconciliationId }: TourResult): void {
   const { terminal } = session;
   terminal.print(...renderReport(report, verdict, terminal.style, terminal.width));
-  const proof = `proof ${reconciliationId}: ${report.reconciliation.digestsEqual ? 'both sites hold the same' : 'the sites differ'}`;
+  const proof = `proof ${reconciliationId ?? '(none)'}: ${report.reconciliation.digestsEqual ? 'both sites hold the same' : 'the sites differ'}`;
   terminal.print(`  ${terminal.style.bold(proof)}`, '');
   if (session.json) session.printJson(report);
 }

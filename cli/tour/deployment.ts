@@ -25,8 +25,8 @@ export interface Deployment {
   readonly shards: number;
   /** In words, for the one who watches. */
   readonly words: string;
-  /** What there is to do afterwards, in lines. @param reconciliationId the last one */
-  afterwards(reconciliationId: string): readonly string[];
+  /** What there is to do afterwards, in lines. @param reconciliationId the last one, if one was begun */
+  afterwards(reconciliationId?: string): readonly string[];
   /** Whether it ends with this process, and may be looked at until then. */
   readonly isOurs: boolean;
   /** Requests that failed and that the client sent again. */
@@ -131,14 +131,14 @@ async function connect(reach: HttpTransportOptions): Promise<Connection> {
   return { url: reach.endpoints[0] ?? '', sites, client, route, failedRequests: () => failed };
 }
 
-function toTryAt(url: string, reconciliationId: string): readonly string[] {
+function toTryAt(url: string, reconciliationId: string | undefined): readonly string[] {
   return [
     `  curl ${url}/route`,
     `  curl '${url}/streams/openings/events?limit=2'`,
     `  curl ${url}/incidents`,
     `  curl -X PUT ${url}/local/faults -H 'content-type: application/json' \\`,
     `       -d '{"faults":[{"site":"west","kind":"down"}]}'`,
-    `  npx lockstep verify ${reconciliationId} --endpoint ${url}`,
+    ...(reconciliationId === undefined ? [] : [`  npx lockstep verify ${reconciliationId} --endpoint ${url}`]),
     `  npx lockstep tail openings --endpoint ${url}`,
   ];
 }

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import type { LockstepClient } from '../../src/client/index.js';
 import type { Incident, Proof, RouteAnswer, StreamAnswer } from '../../src/core/api.js';
+import { isLockstepError } from '../../src/core/errors.js';
 import { messageOf } from '../errors.js';
 import { roleOf, untilDone } from '../service.js';
 import type { Checker, Reading } from './checker.js';
@@ -96,8 +97,8 @@ async function readStream(
 }
 
 export interface CollectedProofs {
-  /** Of the comparison that was asked for. */
-  readonly id: string;
+  /** Of the last comparison that was begun, if one was. */
+  readonly id?: string;
   /** In the order in which they were made. */
   readonly proofs: readonly Proof[];
   /** Why the comparison that was asked for gave none. */
@@ -113,6 +114,7 @@ export async function collectProofs(
   { client, streams, disruptions }: Pick<Deployment, 'client' | 'streams' | 'disruptions'>,
   before: readonly string[],
   signal: AbortSignal,
+  againMs = COMPARE_AGAIN_MS,
 ): Promise<CollectedProofs> {
   const following = { signal, timeoutMs: COMPARISON_TIMEOUT_MS };
   const proofs: Proof[] = [];
@@ -120,13 +122,32 @@ export async function collectProofs(
     const { proof } = await untilDone(client, earlier, following);
     if (proof !== undefined) proofs.push(proof);
   }
+  let id: string | undefined;
   for (let attempt = 1; ; attempt += 1) {
-    const { id } = await client.reconcile({ site: disruptions.site, streams });
-    const { proof, problem, status } = await untilDone(client, id, following);
-    if (proof !== undefined) return { id, proofs: [...proofs, proof] };
+    const outcome = await compareOnce({ client, streams, disruptions }, following);
+    id = outcome.id ?? id;
+    const begun = id === undefined ? {} : { id };
+    if ('proof' in outcome) return { ...begun, proofs: [...proofs, outcome.proof] };
     // On a machine with too much to do a call may take too long: running it again continues it.
-    if (attempt === COMPARISONS) return { id, proofs, problem: `the comparison ${id} ${status}: ${problem ?? ''}` };
-    await setTimeout(COMPARE_AGAIN_MS);
+    if (attempt === COMPARISONS) return { ...begun, proofs, problem: outcome.problem };
+    await setTimeout(againMs);
+  }
+}
+
+type Comparison = { readonly id: string; readonly proof: Proof } | { readonly id?: string; readonly problem: string };
+
+/** What was written and read is told all the same where a site cannot be compared: a refusal is an outcome. */
+async function compareOnce(
+  { client, streams, disruptions: { site } }: Pick<Deployment, 'client' | 'streams' | 'disruptions'>,
+  following: Parameters<typeof untilDone>[2],
+): Promise<Comparison> {
+  try {
+    const { id } = await client.reconcile({ site, streams });
+    const { proof, problem = '', status } = await untilDone(client, id, following);
+    return proof === undefined ? { id, problem: `the comparison ${id} ${status}: ${problem}` } : { id, proof };
+  } catch (error) {
+    if (!isLockstepError(error)) throw error;
+    return { problem: `${site} cannot be compared: ${error.message}` };
   }
 }
 

@@ -34,8 +34,8 @@ export interface TourOptions {
 export interface TourResult {
   readonly report: TourReport;
   readonly verdict: Verdict;
-  /** Of the last reconciliation: `lockstep verify` takes it. */
-  readonly reconciliationId: string;
+  /** Of the last reconciliation, if one was begun: `lockstep verify` takes it. */
+  readonly reconciliationId?: string;
 }
 
 /**
@@ -84,7 +84,7 @@ export async function runTour(options: TourOptions): Promise<TourResult> {
       reconciliation: { ...summary, digestsEqual: summary.digestsEqual && problem === undefined },
       durationMs: Date.now() - startedAt,
     };
-    return { report, verdict, reconciliationId: id };
+    return { report, verdict, ...(id === undefined ? {} : { reconciliationId: id }) };
   } finally {
     board.end();
     await followers.end().catch(() => undefined);

@@ -7,11 +7,40 @@ import { NOT_MEASURED, Outage } from '../../cli/tour/outage.js';
 import { predictionsSince } from '../../cli/tour/predictions.js';
 import { Pace, planStages } from '../../cli/tour/pace.js';
 import { isFaultless, summariseProofs, type TourReport } from '../../cli/tour/report.js';
+import { collectProofs } from '../../cli/tour/settle.js';
 import type { Incident, IncidentKind, LocalControls, PredictionsAnswer, Proof } from '../../src/core/api.js';
 import { LockstepError } from '../../src/core/errors.js';
 import { createApp } from '../../src/http/app.js';
 import { serve } from '../../src/http/server.js';
 import { FakeDeployment } from './fake-service.js';
+
+describe('the proofs', () => {
+  const deployment = (reconcile: () => Promise<{ id: string }>) => {
+    const client = { reconcile, getReconciliation: async (id: string) => ({ id, status: 'failed', problem: 'why' }) };
+    return { client, streams: [], disruptions: { site: 'west' } } as unknown as Parameters<typeof collectProofs>[0];
+  };
+  const { signal } = new AbortController();
+
+  test('a site that cannot be compared is an outcome, and what was written is told all the same', async () => {
+    let asked = 0;
+    const refused = deployment(() => {
+      asked += 1;
+      return Promise.reject(new LockstepError('SiteNotInSync', 'west is not in sync'));
+    });
+    expect(await collectProofs(refused, [], signal, 0)).toEqual({
+      proofs: [],
+      problem: 'west cannot be compared: west is not in sync',
+    });
+    expect(asked).toBe(3);
+  });
+
+  test('a comparison that fails is begun again, and the last one is told', async () => {
+    let begun = 0;
+    const failing = deployment(() => Promise.resolve({ id: `r${(begun += 1)}` }));
+    const problem = 'the comparison r3 failed: why';
+    expect(await collectProofs(failing, [], signal, 0)).toEqual({ id: 'r3', proofs: [], problem });
+  });
+});
 
 describe('the pace', () => {
   test('in a large log the gates lie a round of clients behind', () => {

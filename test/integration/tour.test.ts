@@ -63,7 +63,7 @@ test('the tour: switchover and takeover on the way, and every event of every cas
     expect(isFaultless(report)).toBe(true);
     const { incidents } = await deployment.client.listIncidents({ limit: 1_000 });
     expect(incidents.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['switchover', 'takeover', 'return']));
-    expect(await deployment.client.getReconciliation(reconciliationId)).toMatchObject({ status: 'done' });
+    expect(await deployment.client.getReconciliation(reconciliationId ?? '')).toMatchObject({ status: 'done' });
   } finally {
     await deployment.close();
   }
