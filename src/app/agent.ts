@@ -7,7 +7,7 @@ import { behindHere, closeHere, type Closer } from './close.js';
 import { moveHere } from './consumers.js';
 import { digestsHere } from './digests.js';
 import { fencedTo } from './guards.js';
-import { linesHere } from './log-compare.js';
+import { bucketsHere, linesHere } from './log-compare.js';
 import { firstFree, openEntryOf, readEntries, readMarked, readTransaction } from './log.js';
 import { type Mark, markPk, readMark } from '../core/items.js';
 import type { EventContent } from '../core/event.js';
@@ -43,6 +43,7 @@ export function createAgent(site: Site, closer: Closer, perform: MirrorAgent['pe
     fetch: async ({ ids }) => upToSize(await readMarked(site, ids)),
     stagings: (request) => stagingsHere(site, request),
     lines: (request) => linesHere(site, request),
+    buckets: (request) => bucketsHere(site, request),
     digests: (request) => digestsHere(site, request),
     takeOver: async ({ entry }) => ((await decideAnew(site, entry)) ? 'taken' : 'refused'),
     perform,

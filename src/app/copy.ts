@@ -8,7 +8,7 @@ import { ConditionFailed, WriteConflict } from '../ports/tables.js';
 import { copyCandidates } from './candidates.js';
 import { fetchEntries } from './fetch.js';
 import { fencedTo } from './guards.js';
-import { differingLines } from './log-compare.js';
+import { compareLogs } from './log-compare.js';
 import { prepareEntry, readEntries, readVersions } from './log.js';
 import { stageHere } from './stage.js';
 import type { Site } from './site.js';
@@ -29,9 +29,9 @@ export async function copyMissing(
   told: (entries: readonly DecidedEntry[]) => Promise<void>,
 ): Promise<void> {
   const term = await fencedTo(site);
-  for await (const { here, there } of differingLines(site, other, from)) {
-    const missing = [...there.values()].filter(({ id, sum }) => here.get(id)?.sum !== sum);
-    for await (const fetched of fetchEntries(other, idsInOrder(missing))) {
+  const differing = await compareLogs(site, other, from);
+  for await (const missing of differing.there()) {
+    for await (const fetched of fetchEntries(other, idsInOrder(missing.map(({ line }) => line)))) {
       const copied: DecidedEntry[] = [];
       for (const marked of [...fetched].sort((a, b) => (a.entry.at < b.entry.at ? -1 : 1))) {
         if (await copyEntry(site, term, marked)) copied.push(marked.entry);

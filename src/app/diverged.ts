@@ -10,7 +10,7 @@ import { closedOnce } from './close.js';
 import { recordRefused, settleConflicts } from './conflicts.js';
 import { fetchEntries } from './fetch.js';
 import { pendingMarks, readEntries } from './log.js';
-import { differingLines } from './log-compare.js';
+import { compareLogs } from './log-compare.js';
 import { type Round, overrule } from './overrule.js';
 import type { Site } from './site.js';
 import { keepConflicts } from './untold.js';
@@ -117,15 +117,16 @@ async function compareHistories(site: Site, home: MirrorAgent, { start, unclean,
   const missing: LogLine[] = [];
   const atHere = new Map<string, Timestamp>();
   const unknown = new Set<string>();
-  for await (const { here, there } of differingLines(site, home, start)) {
-    for (const { id, at = NEVER, sum } of here.values()) {
-      if (there.get(id)?.sum === sum) continue;
+  const differing = await compareLogs(site, home, start);
+  for await (const some of differing.here()) {
+    for (const { line, beside } of some) {
+      const { id, at = NEVER } = line;
       atHere.set(id, at);
-      if (!there.has(id)) unknown.add(id);
+      if (!beside) unknown.add(id);
       if (termOf(at) < unclean) alone.push({ id, at });
     }
-    for (const line of there.values()) if (here.get(line.id)?.sum !== line.sum) missing.push(line);
   }
+  for await (const some of differing.there()) missing.push(...some.map(({ line }) => line));
   alone.sort((a, b) => (a.at < b.at ? -1 : 1));
   const { names, followed } = await namesIn(site, alone);
   const strangers = alone.filter(({ id }) => unknown.has(id) && !followed.has(id));

@@ -1,123 +1,142 @@
-import { Buckets, bucketIn } from '../core/tally.js';
+import { entryKey } from '../core/items.js';
+import { Buckets, MAX_BITS, type SomeBuckets, among, someBuckets } from '../core/tally.js';
 import { type Timestamp, timestamp } from '../core/timestamp.js';
-import type { LinePage, LinesRequest, LogBuckets, LogLine, MirrorAgent } from '../ports/mirror-agent.js';
-import { type LogRange, type LogRow, logRows } from './log-walk.js';
+import type {
+  BucketsPage,
+  BucketsRequest,
+  LinePage,
+  LinesRequest,
+  LogLine,
+  MirrorAgent,
+} from '../ports/mirror-agent.js';
+import { type LogRow, logPage } from './log-walk.js';
+import { onePiece, pieces, rowsAtATime } from './pieces.js';
 import type { Site } from './site.js';
 
 /**
  * Comparing the decided logs of two sites without moving them: each side sums up its entries in buckets by their ids, and
  * of buckets that differ the lines are compared. What a site keeps in memory for it is the buckets and a page of lines,
- * however long the log is.
+ * however long the log is; what it is asked in one call is a piece of its log.
  */
 
 /** Above every timestamp. */
 export const END: Timestamp = timestamp(99_999_999, 9_007_199_254_740_991);
-/** 2^18 buckets take 3 MB. */
-const MAX_BITS = 18;
 /** Entries in a bucket, as many as keep the lines of a bucket that differs about as long as its digest is. */
 const PER_BUCKET = 16;
-/** A page of lines is about 2 MB. */
+/** Lines of one answer: about 2 MB. */
 const LINES = 20_000;
+/** Lines that are looked up together. */
+const TOGETHER = 200;
 /** Of an entry's item, all that a line says. */
 const LINE = ['decision'] as const;
-
-/** The digests of the log here, in as many buckets as the longer of the two logs is worth. */
-export async function bucketsHere(site: Site, { from, to, theirs }: LogBuckets): Promise<Buckets> {
-  const all = await allBuckets(site, { from, to });
-  return all.folded(bitsFor(Math.max(theirs, all.total)));
-}
 
 const bitsFor = (entries: number): number =>
   Math.min(MAX_BITS, Math.max(0, Math.ceil(Math.log2(entries / PER_BUCKET))));
 
-async function allBuckets(site: Site, range: LogRange): Promise<Buckets> {
-  const buckets = new Buckets(MAX_BITS);
-  for await (const rows of logRows(site, range, LINE)) {
-    for (const row of rows) buckets.add(row.id, sumIn(row));
-  }
-  return buckets;
+/** The sums of a piece of the log here. */
+export async function bucketsHere(site: Site, { from, to, bits, after }: BucketsRequest): Promise<BucketsPage> {
+  const buckets = new Buckets(bits);
+  const next = await onePiece(site, after, async (at) => {
+    const page = await logPage(site, { from, to }, { after: at, attributes: LINE, limit: rowsAtATime(site) });
+    for (const row of page.rows) buckets.add(row.id, sumIn(row));
+    return page;
+  });
+  return { buckets: buckets.encode(), ...(next === undefined ? {} : { next }) };
 }
 
-const sumIn = ({ item }: LogRow): string => String(item['decision']);
+/** The lines of a piece of the log here. */
+export async function linesHere(site: Site, { from, to, only, after }: LinesRequest): Promise<LinePage> {
+  const isMeant = among(only);
+  const lines: LogLine[] = [];
+  const step = async (at: string | undefined) => {
+    const page = await logPage(site, { from, to }, { after: at, attributes: LINE, limit: rowsAtATime(site) });
+    for (const row of page.rows) if (isMeant(row.id)) lines.push(lineOf(row));
+    return page;
+  };
+  const next = await onePiece(site, after, step, { isFull: () => lines.length >= LINES });
+  return { lines, ...(next === undefined ? {} : { next }) };
+}
+
+const sumIn = ({ item }: Pick<LogRow, 'item'>): string => String(item['decision']);
 
 const lineOf = (row: LogRow): LogLine => ({ id: row.id, status: row.status, at: row.at, sum: sumIn(row) });
 
-const byTime = (a: LogLine, b: LogLine): number => ((a.at ?? '') < (b.at ?? '') ? -1 : 1);
-
-/** The next lines behind a time, those of some buckets only where these are named. */
-export async function linesHere(site: Site, { from, to, limit, buckets }: LinesRequest): Promise<LinePage> {
-  const which = buckets && new Set(buckets.which);
-  let lines: readonly LogLine[] = [];
-  let met = 0;
-  for await (const rows of logRows(site, { from, to }, LINE)) {
-    const mine = which ? rows.filter((row) => which.has(bucketIn(row.id, buckets.bits))) : rows;
-    met += mine.length;
-    lines = [...lines, ...mine.map(lineOf)];
-    if (lines.length > 2 * limit) lines = firstOf(lines, limit);
-  }
-  lines = firstOf(lines, limit);
-  const last = lines.at(-1)?.at;
-  return lines.length < met && last !== undefined ? { lines, next: last } : { lines };
+/** A line, and what the other side has of the same id, if that is decided there. */
+export interface Unlike {
+  readonly line: LogLine;
+  readonly beside?: LogLine | undefined;
 }
 
-/** As many as a page takes. It ends between two timestamps, so that the next one begins exactly behind it. */
-function firstOf(lines: readonly LogLine[], limit: number): readonly LogLine[] {
-  const sorted = [...lines].sort(byTime);
-  const last = sorted[limit - 1]?.at;
-  const end = sorted.findIndex((line, index) => index >= limit && line.at !== last);
-  return end < 0 ? sorted : sorted.slice(0, end);
-}
-
-/** Some of what differs: everything that each side has in the buckets concerned. */
+/** Where two logs differ: each side in one walk, some at a time. */
 export interface Differing {
-  /** By id. */
-  readonly here: ReadonlyMap<string, LogLine>;
-  readonly there: ReadonlyMap<string, LogLine>;
+  /** What is here and not the same there. */
+  here(): AsyncGenerator<readonly Unlike[]>;
+  /** What is there and not the same here. */
+  there(): AsyncGenerator<readonly Unlike[]>;
 }
 
-/** Where the log here and another one differ above a timestamp, some at a time. */
-export async function* differingLines(site: Site, other: MirrorAgent, from: Timestamp): AsyncGenerator<Differing> {
+/** Where the log here and another one differ above a timestamp. */
+export async function compareLogs(site: Site, other: MirrorAgent, from: Timestamp): Promise<Differing> {
   const range = { from, to: END };
-  const all = await allBuckets(site, range);
-  const { log = '' } = await other.digests({ log: { ...range, theirs: all.total } });
-  const theirs = Buckets.decode(log);
-  const { bits } = theirs;
-  const mine = all.folded(bits);
-  for (const which of grouped(mine.unlike(theirs), (at) => (mine.counts[at] ?? 0) + (theirs.counts[at] ?? 0))) {
-    const page = (request: LinesRequest) => linesHere(site, request);
-    yield {
-      here: await linesIn({ ...range, buckets: { bits, which } }, page),
-      there: await linesIn({ ...range, buckets: { bits, which } }, (request) => other.lines(request)),
-    };
-  }
+  const whole = await summed(site, MAX_BITS, (request) => bucketsHere(site, { ...range, ...request }));
+  const mine = whole.folded(bitsFor(whole.total));
+  const theirs = await summed(site, mine.bits, (request) => other.buckets({ ...range, ...request }));
+  const which = mine.unlike(theirs);
+  const request = { ...range, only: someBuckets(mine.bits, which) };
+  const isSame = which.length === 0;
+  return {
+    here: () => unlike(site, request, isSame, linesFrom(site), (ids) => other.lookup({ ids })),
+    there: () =>
+      unlike(
+        site,
+        request,
+        isSame,
+        (asked) => other.lines(asked),
+        (ids) => lookupHere(site, ids),
+      ),
+  };
 }
 
-async function linesIn(
-  range: Omit<LinesRequest, 'limit'>,
+const linesFrom = (site: Site) => (request: LinesRequest) => linesHere(site, request);
+
+async function summed(
+  site: Site,
+  bits: number,
+  ask: (request: { readonly bits: number; readonly after?: string }) => Promise<BucketsPage>,
+): Promise<Buckets> {
+  const all = new Buckets(bits);
+  for await (const { buckets } of pieces(site, (resumed) => ask({ bits, ...resumed }))) {
+    all.plus(Buckets.decode(buckets));
+  }
+  return all;
+}
+
+async function* unlike(
+  site: Site,
+  request: { readonly from: Timestamp; readonly to: Timestamp; readonly only: SomeBuckets },
+  isSame: boolean,
   read: (request: LinesRequest) => Promise<LinePage>,
-): Promise<ReadonlyMap<string, LogLine>> {
-  const lines = new Map<string, LogLine>();
-  let from: Timestamp | undefined = range.from;
-  while (from !== undefined) {
-    const page: LinePage = await read({ ...range, from, limit: LINES });
-    for (const line of page.lines) lines.set(line.id, line);
-    from = page.next;
+  lookup: (ids: readonly string[]) => Promise<readonly (LogLine | undefined)[]>,
+): AsyncGenerator<readonly Unlike[]> {
+  if (isSame) return;
+  for await (const { lines } of pieces(site, (resumed) => read({ ...request, ...resumed }))) {
+    for (let at = 0; at < lines.length; at += TOGETHER) {
+      const some = lines.slice(at, at + TOGETHER);
+      const standing = await lookup(some.map(({ id }) => id));
+      yield some.flatMap((line, index) => {
+        const there = standing[index];
+        const beside = there && there.status !== 'open' && (there.at ?? '') > request.from ? there : undefined;
+        return beside?.sum === line.sum ? [] : [{ line, beside }];
+      });
+    }
   }
-  return lines;
 }
 
-/** Buckets together, as many as have a page of lines. */
-function* grouped(which: readonly number[], sizeOf: (bucket: number) => number): Generator<readonly number[]> {
-  let group: number[] = [];
-  let size = 0;
-  for (const bucket of which) {
-    if (group.length > 0 && size + sizeOf(bucket) > LINES) {
-      yield group;
-      group = [];
-      size = 0;
-    }
-    group.push(bucket);
-    size += sizeOf(bucket);
-  }
-  if (group.length > 0) yield group;
+async function lookupHere(site: Site, ids: readonly string[]): Promise<readonly (LogLine | undefined)[]> {
+  const items = await site.tables.get(ids.map(entryKey));
+  return items.map((item, index): LogLine | undefined => {
+    const { status, at } = item ?? {};
+    if (!item || typeof at !== 'string' || (status !== 'committed' && status !== 'aborted')) return undefined;
+    return { id: ids[index] ?? '', status, at, sum: sumIn({ item }) };
+  });
 }

@@ -25,30 +25,52 @@ export interface LogRange {
   readonly to?: Timestamp;
 }
 
+/** What to read of the log at a time, and from where. */
+export interface LogStep {
+  readonly after?: string | undefined;
+  /** Of the items, beside status and timestamp; all, where they are not named. */
+  readonly attributes?: readonly string[];
+  /** @default as many as the table gives */
+  readonly limit?: number;
+}
+
+/** A page of decided entries with `from < at ≤ to`, in no order that means anything. */
+export async function logPage(
+  site: Site,
+  { from, to }: LogRange,
+  { after, attributes, limit }: LogStep = {},
+): Promise<{ readonly rows: readonly LogRow[]; readonly read: number; readonly next?: string }> {
+  const { rows, next } = await site.tables.scan({
+    prefix: ENTRY,
+    ...(attributes ? { attributes: ['status', 'at', ...attributes] } : {}),
+    ...(limit === undefined ? {} : { limit }),
+    ...(after === undefined ? {} : { after }),
+  });
+  const decided = rows.flatMap(({ key, item }): readonly LogRow[] => {
+    const { status, at } = item;
+    if (key.sk !== 'entry' || typeof at !== 'string' || (status !== 'committed' && status !== 'aborted')) return [];
+    if (at <= from || (to !== undefined && at > to)) return [];
+    return [{ id: key.pk.slice(ENTRY.length), status, at, item }];
+  });
+  return { rows: decided, read: rows.length, ...(next === undefined ? {} : { next }) };
+}
+
 /**
- * Decided entries with `from < at ≤ to`, a page at a time, in no order that means anything.
+ * All of them, a page at a time; of the items only some attributes where these are named.
  *
  * Walks over the base table: what is copied, filled or compared must miss nothing, and an index may lag. Live traffic has
- * the right of way: see `Pace`.
- *
- * @param attributes of the items, beside status and timestamp; all, where they are not named
+ * the right of way: see `Pace`. For work of this site's own: what another one waits for is done in pieces.
  */
 export async function* logRows(
   site: Site,
-  { from, to }: LogRange,
+  range: LogRange,
   attributes?: readonly string[],
 ): AsyncGenerator<readonly LogRow[]> {
   const pace = new Pace(site);
-  const wanted = attributes ? { attributes: ['status', 'at', ...attributes] } : {};
   let after: string | undefined;
   do {
-    const page = await site.tables.scan({ prefix: ENTRY, ...wanted, ...(after === undefined ? {} : { after }) });
-    yield page.rows.flatMap(({ key, item }): readonly LogRow[] => {
-      const { status, at } = item;
-      if (key.sk !== 'entry' || typeof at !== 'string' || (status !== 'committed' && status !== 'aborted')) return [];
-      if (at <= from || (to !== undefined && at > to)) return [];
-      return [{ id: key.pk.slice(ENTRY.length), status, at, item }];
-    });
+    const page = await logPage(site, range, { after, ...(attributes ? { attributes } : {}) });
+    yield page.rows;
     after = page.next;
     await pace.turn();
   } while (after !== undefined);
@@ -62,12 +84,16 @@ export async function* decidedEntries(
 ): AsyncGenerator<DecidedEntry> {
   for await (const rows of logRows(site, range)) {
     for (const row of rows) {
-      if (!wants(row)) continue;
-      const { id, item } = row;
-      const entry = await decodeWhole(site, id, item).catch((error: unknown) => unlessGone(site, id, error));
-      if (entry && isDecided(entry)) yield entry;
+      const entry = wants(row) ? await entryIn(site, row) : undefined;
+      if (entry) yield entry;
     }
   }
+}
+
+/** The whole entry of a row, unless it went meanwhile. */
+export async function entryIn(site: Site, { id, item }: LogRow): Promise<DecidedEntry | undefined> {
+  const entry = await decodeWhole(site, id, item).catch((error: unknown) => unlessGone(site, id, error));
+  return entry && isDecided(entry) ? entry : undefined;
 }
 
 /** It expired, or was overruled, between its item and its chunks. */

@@ -9,6 +9,7 @@ import { drainBacklog } from './applier.js';
 import { enqueueApplied } from './backlog.js';
 import { closedStands } from './close.js';
 import { copyMissing } from './copy.js';
+import { digestsAt } from './digests.js';
 import { END } from './log-compare.js';
 import type { Site } from './site.js';
 import { surveyHere } from './survey.js';
@@ -95,11 +96,11 @@ export async function compareWindows(
 ): Promise<readonly Compared[]> {
   if (windows.length === 0) return [];
   const [here, there] = await Promise.all([
-    surveyHere(site, windows, undefined, onProgress),
-    site.peers.agent(other).digests({ ranges: windows }),
+    digestsAt(site, site.peers.agent(site.name), windows, onProgress),
+    digestsAt(site, site.peers.agent(other), windows),
   ]);
   const none = { log: '', stream: '' };
-  return windows.map((_, index) => ({ here: here.ranges[index] ?? none, there: there.ranges[index] ?? none }));
+  return windows.map((_, index) => ({ here: here[index] ?? none, there: there[index] ?? none }));
 }
 
 /** Copies what the log here lacks, and puts what the replicas here lack into their backlogs. */
@@ -266,7 +267,10 @@ async function equalDigests(
   for (let round = 1; ; round += 1) {
     const both: readonly Compared[] =
       isLevel && round === 1
-        ? (await surveyHere(site, windows)).ranges.map((here, index) => ({ here, there: stood[index] ?? here }))
+        ? (await digestsAt(site, site.peers.agent(site.name), windows)).map((here, index) => ({
+            here,
+            there: stood[index] ?? here,
+          }))
         : await compareWindows(site, other, windows);
     if (both.every(isEqual) || round === COMPARE_ROUNDS) return both;
     await site.clock.sleep(DRAIN_PAUSE_MS * 2 ** round);

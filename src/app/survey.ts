@@ -1,14 +1,25 @@
-import { entryLines, outLine, rangeFinder } from '../core/compare.js';
-import type { DecidedEntry } from '../core/entry.js';
-import { glanceAt, glanceSum } from '../core/glance.js';
-import { NO_REPLICA } from '../core/proof.js';
-import { type DecodedRecord, UnreadableRecord, decodeRecord, encodeRecords, recordTexts } from '../core/record.js';
-import { Buckets, type Tally, bucketIn, newTally, tally, tallyText } from '../core/tally.js';
-import { NEVER, type Timestamp, latest, msOf } from '../core/timestamp.js';
+import { rangeFinder } from '../core/compare.js';
+import { glanceAt } from '../core/glance.js';
+import { type DecodedRecord, decodeRecord, encodeRecords } from '../core/record.js';
+import { Buckets, bucketIn } from '../core/tally.js';
+import { NEVER, type Timestamp } from '../core/timestamp.js';
 import type { Range } from '../ports/mirror-agent.js';
 import type { Position, StreamRecord } from '../ports/streams.js';
-import { type LogRange, type LogRow, Pace, decidedEntries } from './log-walk.js';
+import { type LogRow, Pace, decidedEntries } from './log-walk.js';
 import type { Site } from './site.js';
+import {
+  type Expected,
+  type Spans,
+  concerns,
+  decoded,
+  isWithin,
+  nameOf,
+  partsOf,
+  positionAt,
+  spanOf,
+  spansOf,
+  sumOf,
+} from './survey-parts.js';
 
 /**
  * What stands on the replicas here, held against the log here: every record, byte by byte, without keeping either in
@@ -45,44 +56,25 @@ export interface Found {
   readonly what: string;
 }
 
-export interface Survey {
-  /** In the order of the ranges that were asked for. */
-  readonly ranges: readonly { readonly log: string; readonly stream: string }[];
-  /** Parts in the log, and records that were read. */
-  readonly parts: number;
-  readonly records: number;
-}
-
 /**
  * @param ranges none of which overlap; those of a stream cover all hashed keys
- * @param tell is told what is wrong, if anybody wants to know
+ * @param tell is told what is wrong
  * @param onProgress is told how many parts and records were read so far
  */
 export async function surveyHere(
   site: Site,
   ranges: readonly Range[],
-  tell: Tell = () => undefined,
+  tell: Tell,
   onProgress: OnProgress = () => undefined,
-): Promise<Survey> {
-  const survey = new Surveyor(site, ranges, tell, onProgress);
-  return survey.run();
+): Promise<void> {
+  await new Surveyor(site, ranges, tell, onProgress).run();
 }
 
 type Tell = (found: Found) => void;
 type OnProgress = (read: number) => void | Promise<void>;
 
-/** A part as the log has it: which record of it is expected. */
-interface Expected {
-  readonly entry: DecidedEntry;
-  readonly stream: string;
-  readonly id: string;
-  readonly key: string;
-  readonly at: Timestamp;
-  readonly line: string;
-  readonly range: number;
-  readonly text: string;
-  seen?: Place;
-}
+/** A part, and where its record was met. */
+type Sought = Expected & { seen?: Place };
 
 interface Stray {
   readonly stream: string;
@@ -95,11 +87,7 @@ class Surveyor {
   readonly #tell: Tell;
   readonly #onProgress: OnProgress;
   readonly #find: ReturnType<typeof rangeFinder>;
-  readonly #spans: ReadonlyMap<string, Required<LogRange>>;
-  readonly #log: readonly Tally[];
-  /** What the stream has more than the log; what it has less is taken away. */
-  readonly #more: readonly Tally[];
-  readonly #ranges: readonly Range[];
+  readonly #spans: Spans;
   readonly #buckets = new Buckets(BITS);
   readonly #strays: Stray[] = [];
   #parts = 0;
@@ -107,19 +95,15 @@ class Surveyor {
 
   constructor(site: Site, ranges: readonly Range[], tell: Tell, onProgress: OnProgress) {
     this.#site = site;
-    this.#ranges = ranges;
     this.#tell = tell;
     this.#onProgress = onProgress;
     this.#find = rangeFinder(ranges);
     this.#spans = spansOf(ranges);
-    this.#log = ranges.map(newTally);
-    this.#more = ranges.map(newTally);
   }
 
-  async run(): Promise<Survey> {
+  async run(): Promise<void> {
     for await (const part of this.#expected()) {
       this.#parts += 1;
-      tally(this.#log[part.range] as Tally, part.line);
       this.#buckets.add(nameOf(part.stream, part.id), sumOf(part), 1);
     }
     for (const [stream, span] of this.#spans) {
@@ -132,38 +116,14 @@ class Surveyor {
       }
     }
     await this.#lookClosely();
-    const ready = this.#ranges.map(({ stream }) => isReady(this.#site, stream));
-    return {
-      ranges: this.#log.map((log, index) => ({
-        log: tallyText(log),
-        stream: ready[index] ? tallyText(together(log, this.#more[index] as Tally)) : NO_REPLICA,
-      })),
-      parts: this.#parts,
-      records: this.#records,
-    };
   }
 
   /** The parts that the log here has in these ranges. */
   async *#expected(only?: ReadonlySet<number>): AsyncGenerator<Expected> {
-    const spans = [...this.#spans.values()];
-    const from = spans.reduce((low, span) => (span.from < low ? span.from : low), spans[0]?.from ?? NEVER);
-    const to = latest(...spans.map((span) => span.to));
-    const isConcerned = ({ id, status, item }: LogRow): boolean =>
-      status === 'committed' &&
-      String(item['streams'])
-        .split(',')
-        .some((stream) => this.#spans.has(stream) && (!only || only.has(bucketIn(nameOf(stream, id), BITS))));
-    for await (const entry of decidedEntries(this.#site, { from, to }, isConcerned)) yield* this.#partsOf(entry);
-  }
-
-  *#partsOf(entry: DecidedEntry): Generator<Expected> {
-    const records = recordTexts(entry, this.#site.ports.deployment.name);
-    for (const [index, part] of entryLines(entry).entries()) {
-      const range = this.#find(part);
-      const record = records[index];
-      if (range < 0 || !record) continue;
-      const { stream, key, text } = record;
-      yield { entry, stream, id: entry.id, key, at: entry.at, line: part.line, range, text };
+    const isMeant = (name: string): boolean => !only || only.has(bucketIn(name, BITS));
+    const wants = (row: LogRow): boolean => concerns(row, this.#spans, isMeant);
+    for await (const entry of decidedEntries(this.#site, spanOf(this.#spans), wants)) {
+      yield* partsOf(this.#site, entry, this.#find);
     }
   }
 
@@ -183,7 +143,7 @@ class Surveyor {
   }
 
   async #compare(only: ReadonlySet<number>): Promise<void> {
-    const expected = new Map<string, Expected>();
+    const expected = new Map<string, Sought>();
     for await (const part of this.#expected(only)) {
       if (only.has(bucketIn(nameOf(part.stream, part.id), BITS))) expected.set(`${part.stream}/${sumOf(part)}`, part);
     }
@@ -204,13 +164,12 @@ class Surveyor {
     for (const part of expected.values()) if (!part.seen) this.#tellLost(part, known);
   }
 
-  #tellDoubled({ stream, id, key, at }: Expected, first: Place, place: Place): void {
+  #tellDoubled({ stream, id, key, at }: Sought, first: Place, place: Place): void {
     const what = 'stands twice: readers give it once';
     this.#tell({ kind: 'doubled', stream, transactionId: id, key, at, first, place, isMissing: false, what });
   }
 
-  #tellLost(part: Expected, altered: ReadonlySet<string>): void {
-    tally(this.#more[part.range] as Tally, part.line, -1);
+  #tellLost(part: Sought, altered: ReadonlySet<string>): void {
     // What stands in its place was told already.
     if (altered.has(partNameOf(part))) return;
     const { stream, id, key, at } = part;
@@ -218,11 +177,7 @@ class Surveyor {
   }
 
   /** A record that is not as any entry gives it. */
-  #tellStray(
-    { stream, place, record }: Stray,
-    byPart: ReadonlyMap<string, Expected>,
-    altered = new Set<string>(),
-  ): void {
+  #tellStray({ stream, place, record }: Stray, byPart: ReadonlyMap<string, Sought>, altered = new Set<string>()): void {
     const told = decoded(record);
     if (typeof told === 'string') {
       this.#tell({ kind: 'unreadable', stream, place, isMissing: false, what: told });
@@ -240,10 +195,6 @@ class Surveyor {
       else part.seen = place;
       return;
     }
-    const line = outLine(told.events.map(({ out }) => out));
-    const range = this.#find(line);
-    if (range >= 0 && line.stream === stream && !altered.has(line.line)) tally(this.#more[range] as Tally, line.line);
-    altered.add(line.line);
     if (part) altered.add(partNameOf(part));
     const found = { stream, place, transactionId, key, at };
     this.#tell({
@@ -255,24 +206,7 @@ class Surveyor {
   }
 }
 
-const nameOf = (stream: string, id: string): string => `${stream}/${id}`;
 const partNameOf = ({ stream, id, key }: Pick<Expected, 'stream' | 'id' | 'key'>): string => `${stream}/${id}/${key}`;
-const sumOf = ({ key, text }: Expected): string => glanceSum(key, text);
-const isWithin = ({ from, to }: Required<LogRange>, at: Timestamp): boolean => from < at && at <= to;
-
-function together(a: Tally, b: Tally): Tally {
-  return { count: a.count + b.count, lanes: a.lanes.map((lane, index) => lane + (b.lanes[index] ?? 0)) };
-}
-
-function spansOf(ranges: readonly Range[]): ReadonlyMap<string, Required<LogRange>> {
-  const spans = new Map<string, Required<LogRange>>();
-  for (const { stream, from, to } of ranges) {
-    const span = spans.get(stream) ?? { from, to };
-    spans.set(stream, { from: from < span.from ? from : span.from, to: latest(to, span.to) });
-  }
-  return spans;
-}
-
 /** What a record says that its entry does not. Nothing, where it is only spelt otherwise. */
 function difference(
   told: Extract<DecodedRecord, { kind: 'part' }>,
@@ -299,22 +233,9 @@ function difference(
   return wrong.length === 0 ? undefined : `not as in the log: ${[...new Set<string>(wrong)].join(', ')}`;
 }
 
-function decoded(record: StreamRecord): DecodedRecord | string {
-  try {
-    return decodeRecord(record.data);
-  } catch (error) {
-    if (error instanceof UnreadableRecord) return error.message;
-    throw error;
-  }
-}
-
 function isHeartbeat(record: StreamRecord): boolean {
   const told = decoded(record);
   return typeof told !== 'string' && told.kind === 'heartbeat';
-}
-
-function isReady(site: Site, stream: string): boolean {
-  return site.registry.localReplica(stream) !== undefined;
 }
 
 /** Every record on the replica here, from the time of a timestamp on. */
@@ -327,7 +248,7 @@ async function* recordsOf(
   const description = name === undefined ? undefined : await site.streams.describe(name);
   if (name === undefined || description?.status !== 'active') return;
   const pace = new Pace(site);
-  const start: Position = from === NEVER ? 'oldest' : { atMs: startMs(site, from) };
+  const start = positionAt(site, from);
   for (const { shardId } of description.shards) {
     let position: Position | undefined = start;
     while (position !== undefined) {
@@ -337,10 +258,4 @@ async function* recordsOf(
       await pace.turn();
     }
   }
-}
-
-/** Records above a timestamp arrived at or after this time, whichever term they are of. */
-function startMs(site: Site, from: Timestamp): number {
-  const newer = site.routes.known.terms.filter(({ term }) => term > Number(from.slice(0, 8)));
-  return Math.min(msOf(from), ...newer.map((term) => term.startedAtMs)) - site.options.readMarginMs;
 }

@@ -62,6 +62,12 @@ export const optionsSchema = z.strictObject({
     100,
     12,
   ),
+  compareRows: count(
+    'Rows of a log of which another site is told in one call when two are compared; records count eight each.',
+    1,
+    1_000_000,
+    100_000,
+  ),
   reconcileShare: z
     ._default(z.number().check(z.minimum(0.05), z.maximum(1)), 0.5)
     .check(z.describe('Share of its time that a process may spend comparing logs and streams, 0.05 to 1.')),

@@ -14,22 +14,50 @@ const parseInt = Number.parseInt;
 
 /** Of a tally that is told to others: all of a SHA-256. */
 const LANES = 8;
+/** 2^18 buckets take 3 MB. */
+export const MAX_BITS = 18;
+/** Of one bucket in a text: two numbers of up to five bytes each, and its sums. */
+const MOST_BYTES = 18;
 
 export const newTally = (): Tally => ({ count: 0, lanes: new Uint32Array(LANES) });
 
 /** Adds a line, or takes it away. */
 export function tally(into: Tally, line: string, sign: 1 | -1 = 1): void {
-  const sum = hash('sha256', line, 'buffer');
+  addSum(into, hash('sha256', line, 'buffer'), sign);
+}
+
+/** Of a line, to be added elsewhere: SHA-256, hexadecimal. */
+export const digestOf = (line: string): string => hash('sha256', line, 'hex');
+
+/** Adds the line of a digest, or takes it away. */
+export function tallyDigest(into: Tally, digest: string, sign: 1 | -1 = 1): void {
+  addSum(into, Buffer.from(digest, 'hex'), sign);
+}
+
+function addSum(into: Tally, sum: Buffer, sign: 1 | -1): void {
   into.count += sign;
   for (let lane = 0; lane < LANES; lane += 1) {
     into.lanes[lane] = (into.lanes[lane] ?? 0) + sign * sum.readUInt32BE(lane * 4);
   }
 }
 
+/** Adds what another tally has. */
+export function addTally(into: Tally, other: Tally): void {
+  into.count += other.count;
+  for (let lane = 0; lane < LANES; lane += 1) into.lanes[lane] = (into.lanes[lane] ?? 0) + (other.lanes[lane] ?? 0);
+}
+
 /** How many and their sum, hexadecimal: 64 digits. */
-export function tallyText({ count, lanes }: Tally): string {
-  const sums = [...lanes].map((lane) => lane.toString(16).padStart(8, '0')).join('');
-  return hash('sha256', `${count}|${sums}`, 'hex');
+export const tallyText = (all: Tally): string => hash('sha256', encodeTally(all), 'hex');
+
+/** As one text, for another site. */
+export function encodeTally({ count, lanes }: Tally): string {
+  return `${count}|${[...lanes].map((lane) => lane.toString(16).padStart(8, '0')).join('')}`;
+}
+
+export function decodeTally(text: string): Tally {
+  const [count, sums = ''] = text.split('|');
+  return { count: Number(count), lanes: Uint32Array.from(sums.match(/.{8}/g) ?? [], (lane) => parseInt(lane, 16)) };
 }
 
 /**
@@ -106,19 +134,69 @@ export class Buckets {
     return found;
   }
 
-  /** As one text, for another site. */
+  /** Adds what others have, which are as many. */
+  plus(more: Buckets): void {
+    if (more.bits !== this.bits) throw new Error(`these are 2^${more.bits} buckets, not 2^${this.bits}`);
+    more.counts.forEach((count, at) => (this.counts[at] = (this.counts[at] ?? 0) + count));
+    more.#sums.forEach((sum, at) => (this.#sums[at] = (this.#sums[at] ?? 0) + sum));
+  }
+
+  /**
+   * As one text, for another site: of each bucket that has something the distance from the one before, how many, and the
+   * sums. Most take ten bytes.
+   */
   encode(): string {
-    return [this.counts, this.#sums].map((part) => littleEndian(part).toString('base64')).join('.');
+    const used = this.#which((at) => this.counts[at] !== 0 || this.#isLeft(at));
+    const bytes = Buffer.alloc(1 + used.length * MOST_BYTES);
+    let end = bytes.writeUInt8(this.bits, 0);
+    let before = -1;
+    for (const bucket of used) {
+      end = writeNumber(bytes, bucket - before - 1, end);
+      end = writeNumber(bytes, this.counts[bucket] ?? 0, end);
+      for (const lane of [0, 1]) end = bytes.writeUInt32LE(this.#sums[bucket * 2 + lane] ?? 0, end);
+      before = bucket;
+    }
+    return bytes.toString('base64', 0, end);
   }
 
   static decode(text: string): Buckets {
-    const [counts, sums] = text.split('.').map((part) => numbersIn(Buffer.from(part, 'base64')));
-    if (!counts || sums?.length !== counts.length * 2) throw new Error('not the digests of buckets');
-    const buckets = new Buckets(Math.round(Math.log2(counts.length)));
-    buckets.counts.set(counts);
-    buckets.#sums.set(sums);
+    const bytes = Buffer.from(text, 'base64');
+    const bits = bytes[0] ?? Infinity;
+    if (bits > MAX_BITS) throw new Error('not the sums of buckets');
+    const buckets = new Buckets(bits);
+    let bucket = -1;
+    for (let at = 1; at < bytes.length;) {
+      const [gap, behindGap] = readNumber(bytes, at);
+      const [count, behindCount] = readNumber(bytes, behindGap);
+      bucket += gap + 1;
+      buckets.counts[bucket] = count;
+      for (const lane of [0, 1]) buckets.#sums[bucket * 2 + lane] = bytes.readUInt32LE(behindCount + lane * 4);
+      at = behindCount + 8;
+    }
     return buckets;
   }
+}
+
+/** Some of 2^bits buckets. */
+export interface SomeBuckets {
+  readonly bits: number;
+  /** A bit for each, in base64: however many are meant, it is short. */
+  readonly which: string;
+}
+
+export function someBuckets(bits: number, which: readonly number[]): SomeBuckets {
+  const marks = Buffer.alloc(Math.ceil(2 ** bits / 8));
+  for (const at of which) marks[at >> 3] = (marks[at >> 3] ?? 0) | (1 << (at & 7));
+  return { bits, which: marks.toString('base64') };
+}
+
+/** Whether a name is in one of them. */
+export function among({ bits, which }: SomeBuckets): (name: string) => boolean {
+  const marks = Buffer.from(which, 'base64');
+  return (name) => {
+    const at = bucketIn(name, bits);
+    return ((marks[at >> 3] ?? 0) & (1 << (at & 7))) !== 0;
+  };
 }
 
 /** A test's sandbox looks a global name up slowly, and this is an innermost loop. */
@@ -134,12 +212,20 @@ export function bucketIn(name: string, bits: number): number {
   return mixed & (2 ** bits - 1);
 }
 
-function littleEndian(numbers: Uint32Array): Buffer {
-  const bytes = Buffer.alloc(numbers.length * 4);
-  numbers.forEach((value, index) => bytes.writeUInt32LE(value, index * 4));
-  return bytes;
+/** Seven bits a byte, the lowest first; the highest bit says that more follow. */
+function writeNumber(bytes: Buffer, value: number, at: number): number {
+  let rest = value;
+  let end = at;
+  for (; rest >= 128; rest = Math.floor(rest / 128)) end = bytes.writeUInt8((rest % 128) + 128, end);
+  return bytes.writeUInt8(rest, end);
 }
 
-function numbersIn(bytes: Buffer): Uint32Array {
-  return Uint32Array.from({ length: bytes.length / 4 }, (_, index) => bytes.readUInt32LE(index * 4));
+/** @returns the number, and where it ends */
+function readNumber(bytes: Buffer, at: number): readonly [number, number] {
+  let value = 0;
+  for (let end = at, scale = 1; ; end += 1, scale *= 128) {
+    const byte = bytes.readUInt8(end);
+    value += (byte & 127) * scale;
+    if (byte < 128) return [value, end + 1];
+  }
 }

@@ -2,6 +2,7 @@ import type { Service } from '../core/api.js';
 import type { Announcement, Candidate } from '../core/candidate.js';
 import type { DecidedEntry, OpenEntry } from '../core/entry.js';
 import type { StagedEvent } from '../core/items.js';
+import type { SomeBuckets } from '../core/tally.js';
 import type { Timestamp } from '../core/timestamp.js';
 
 /**
@@ -75,11 +76,14 @@ export interface MirrorAgent {
     readonly after?: string;
   }): Promise<{ readonly open: readonly OpenTransaction[]; readonly next?: string }>;
 
-  /** The decided log between two timestamps, a line an entry, in their order. */
+  /** The decided log between two timestamps, a line an entry, in no order that means anything. */
   lines(request: LinesRequest): Promise<LinePage>;
 
+  /** The sums of the decided log between two timestamps. */
+  buckets(request: BucketsRequest): Promise<BucketsPage>;
+
   /** Digests over ranges of the log and of the streams here. */
-  digests(request: DigestRequest): Promise<DigestAnswer>;
+  digests(request: DigestRequest): Promise<DigestPage>;
 
   /**
    * Home decides anew what a site knew alone before an unclean takeover, naming the old decision. `refused`: the id is
@@ -115,6 +119,7 @@ export const AGENT_CALLS: Readonly<Record<keyof MirrorAgent, AgentCallKind>> = {
   fetch: 'bulk',
   stagings: 'bulk',
   lines: 'bulk',
+  buckets: 'bulk',
   digests: 'bulk',
   takeOver: 'bulk',
   perform: 'forwarded',
@@ -197,20 +202,25 @@ export interface LogLine {
   readonly sum?: string;
 }
 
-export interface LinesRequest {
+/** A call that does a bounded piece of something long: the next one goes on where it stopped. */
+export interface Resumed {
+  /** What the answer before gave as `next`; absent at the beginning. */
+  readonly after?: string;
+}
+
+export interface LinesRequest extends Resumed {
   /** Exclusive. */
   readonly from: Timestamp;
   /** Inclusive. */
   readonly to: Timestamp;
-  readonly limit: number;
-  /** Only those of these, of 2^bits buckets. */
-  readonly buckets?: { readonly bits: number; readonly which: readonly number[] };
+  /** Only entries whose ids are in these. */
+  readonly only: SomeBuckets;
 }
 
 export interface LinePage {
   readonly lines: readonly LogLine[];
-  /** Go on from here; absent when `to` was reached. */
-  readonly next?: Timestamp;
+  /** Absent when all were told. */
+  readonly next?: string;
 }
 
 export interface OpenTransaction {
@@ -230,26 +240,46 @@ export interface Range {
   readonly hashTo: string;
 }
 
-/** The decided log in a time range, in buckets by the ids of its entries. */
-export interface LogBuckets {
+/** The decided log in a time range, in 2^bits buckets by the ids of its entries. */
+export interface BucketsRequest extends Resumed {
   /** Exclusive. */
   readonly from: Timestamp;
   /** Inclusive. */
   readonly to: Timestamp;
-  /** How many entries the other side has in it. */
-  readonly theirs: number;
+  readonly bits: number;
 }
 
-export interface DigestRequest {
-  readonly log?: LogBuckets;
-  /** Ranges of which both the log's and the stream's digest are asked. */
-  readonly ranges?: readonly Range[];
+export interface BucketsPage {
+  /** The encoded `Buckets` of this piece: those of all pieces are added up. */
+  readonly buckets: string;
+  /** Absent when these were the last ones. */
+  readonly next?: string;
 }
 
-export interface DigestAnswer {
-  /** The encoded `Buckets`. */
-  readonly log?: string;
-  readonly ranges: readonly { readonly log: string; readonly stream: string }[];
+export interface DigestRequest extends Resumed {
+  /** None of which overlap. */
+  readonly ranges: readonly Range[];
+  /** The sums are told in 2^bits buckets by stream and transaction. */
+  readonly bits: number;
+  /** Only of transactions in these. */
+  readonly only?: SomeBuckets;
+  /** The lines themselves, in place of sums. */
+  readonly lines?: boolean;
+}
+
+/** A piece of the log or of the streams; those of all pieces are added up. */
+export interface DigestPage {
+  /** Of the log, by range: encoded tallies, those only that are not empty. */
+  readonly log: readonly (readonly [range: number, tally: string])[];
+  /** Encoded `Buckets`: what is expected on the streams is added, what stands there is taken away. */
+  readonly sums: string;
+  /** SHA-256 of lines, hexadecimal, where they were asked for. */
+  readonly lines: readonly { readonly range: number; readonly line: string; readonly of: 'log' | 'stream' }[];
+  /** By range, whether there is a replica here. */
+  readonly ready: readonly boolean[];
+  /** Rows and records that were looked at. */
+  readonly read: number;
+  readonly next?: string;
 }
 
 export type Operation = keyof Service;

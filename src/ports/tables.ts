@@ -22,6 +22,8 @@ export interface ScanRange {
   readonly after?: string;
   /** Only these of each item; all, where they are not named. */
   readonly attributes?: readonly string[];
+  /** At most this many items are looked at, 1 to 1000; a page has fewer where they are large. @default 1000 */
+  readonly limit?: number;
 }
 
 export interface RowPage {

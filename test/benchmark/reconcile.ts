@@ -38,7 +38,6 @@ async function main(args: readonly string[]): Promise<void> {
     dataDirectory,
     background: false,
     wrap: wrap ? { peers: wrap } : {},
-    options: { reconcileShare: 1, bulkTimeoutMs: 300_000 },
   });
   try {
     await engine.service.putStream('orders', { shards: 4 });

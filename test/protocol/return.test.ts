@@ -218,6 +218,27 @@ describe('return', () => {
     await expectRest(world, { committed: ['T1', 'T2', 'T3'] });
   });
 
+  it('pieces: however little one call looks at, all that was missed comes', async () => {
+    const world = await openWorld({ options: { compareRows: 3 } });
+    await decidedAlone(world, 'T0');
+    await world.takeover('west');
+    const ids = Array.from({ length: 20 }, (_, at) => `T${at + 1}`);
+    for (const id of ids) await world.commit('west', id);
+    const methods: string[] = [];
+    for (const method of ['buckets', 'lines', 'digests']) {
+      world.hooks.meet({ by: 'east', to: 'west', method }, (_, proceed) => {
+        methods.push(method);
+        return proceed();
+      });
+    }
+    await world.round('east');
+    expect(proofs(world)).toMatchObject([{ overruled: ['T0'], copied: ids.length }]);
+    for (const method of ['buckets', 'lines']) {
+      expect(methods.filter((it) => it === method).length).toBeGreaterThan(ids.length / 3);
+    }
+    await expectRest(world, { committed: ids });
+  });
+
   it('lease: while one reconciliation is at its longest step, none begins beside it', async () => {
     const world = await openWorld();
     const comparing = world.hooks.hold({ by: 'west', to: 'east', method: 'digests' });

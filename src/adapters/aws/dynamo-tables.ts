@@ -311,7 +311,7 @@ export class DynamoTables implements Tables {
     });
   }
 
-  async scan({ prefix, after, attributes }: ScanRange): Promise<RowPage> {
+  async scan({ prefix, after, attributes, limit }: ScanRange): Promise<RowPage> {
     const { Items = [], LastEvaluatedKey } = await this.#repeated(() =>
       this.#client.send(
         new ScanCommand({
@@ -324,6 +324,7 @@ export class DynamoTables implements Tables {
                 ExpressionAttributeValues: { ':prefix': { S: prefix } },
               }),
           ...projectionOf(attributes),
+          ...(limit === undefined ? {} : { Limit: limit }),
           ExclusiveStartKey: after === undefined ? undefined : keyAt(after),
         }),
       ),

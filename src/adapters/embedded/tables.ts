@@ -114,13 +114,13 @@ export class EmbeddedTables implements Tables {
     return { rows, ...(next === undefined ? {} : { next }) };
   }
 
-  async scan({ prefix, after, attributes }: ScanRange): Promise<RowPage> {
+  async scan({ prefix, after, attributes, limit = MAX_LIMIT }: ScanRange): Promise<RowPage> {
     const rows: Row[] = [];
     let bytes = 0;
     let last = '';
     let next: string | undefined;
     this.#store.scan(this.#keys.prefixRange(prefix, after), (key, value) => {
-      if (rows.length >= MAX_LIMIT || bytes > MAX_PAGE_BYTES) {
+      if (rows.length >= limit || bytes > MAX_PAGE_BYTES) {
         next = last;
         return false;
       }
