@@ -80,11 +80,13 @@ const ALONE_MS = 1200;
 
 /** Home hears nobody and goes on alone; then an operator gives it up and forces one that had followed it till then. */
 function part(scene: Scene): () => void {
-  const { cluster, injector } = scene;
+  const { cluster, dice, injector } = scene;
   const ends: (() => void)[] = [];
   let isOver = false;
+  let alone = '';
   const cutOff = async (): Promise<void> => {
     const { home, inSync } = await cluster.route();
+    alone = home;
     for (const peer of cluster.sites.filter((site) => site !== home)) {
       ends.push(injector.switchOn('histories part', { site: home, kind: 'partition', peer }));
     }
@@ -98,6 +100,9 @@ function part(scene: Scene): () => void {
   return () => {
     isOver = true;
     for (const end of ends) end();
+    // It comes back now, and not always to the end.
+    for (const { process } of dice.chance(0.5) ? cluster.running(alone) : [])
+      injector.doom(process, 'process dies', dice.below(80), dice.chance(0.5), () => cluster.kill(process));
   };
 }
 
