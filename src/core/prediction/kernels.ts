@@ -12,15 +12,29 @@ export function addProduct(
   cols: number,
 ): void {
   let k = 0;
-  // Four rows at a time: each value of `out` is read and written once for four of `w`.
-  for (; k + 3 < rows; k += 4) {
-    const [a0, a1, a2, a3] = [a[aAt + k]!, a[aAt + k + 1]!, a[aAt + k + 2]!, a[aAt + k + 3]!];
+  // Eight rows at a time: each value of `out` is read and written once for eight of `w`.
+  for (; k + 7 < rows; k += 8) {
     const r0 = wAt + k * cols;
     const r1 = r0 + cols;
     const r2 = r1 + cols;
     const r3 = r2 + cols;
+    const r4 = r3 + cols;
+    const r5 = r4 + cols;
+    const r6 = r5 + cols;
+    const r7 = r6 + cols;
+    const from = aAt + k;
+    const a0 = a[from]!;
+    const a1 = a[from + 1]!;
+    const a2 = a[from + 2]!;
+    const a3 = a[from + 3]!;
+    const a4 = a[from + 4]!;
+    const a5 = a[from + 5]!;
+    const a6 = a[from + 6]!;
+    const a7 = a[from + 7]!;
     for (let j = 0; j < cols; j += 1) {
-      out[outAt + j] = out[outAt + j]! + a0 * w[r0 + j]! + a1 * w[r1 + j]! + a2 * w[r2 + j]! + a3 * w[r3 + j]!;
+      const first = a0 * w[r0 + j]! + a1 * w[r1 + j]! + a2 * w[r2 + j]! + a3 * w[r3 + j]!;
+      const second = a4 * w[r4 + j]! + a5 * w[r5 + j]! + a6 * w[r6 + j]! + a7 * w[r7 + j]!;
+      out[outAt + j] = out[outAt + j]! + first + second;
     }
   }
   for (; k < rows; k += 1) addScaled(out, outAt, w, wAt + k * cols, a[aAt + k]!, cols);

@@ -16,6 +16,7 @@ export class KneserNey {
   /** How many counts have ever reached 1, 2, 3 and 4: what the discounts are estimated from. */
   private readonly reached: Float64Array;
   private unigramTotal = 0;
+  private known: [number, number, number] | undefined;
 
   constructor(saved?: SavedKneserNey) {
     this.table = saved ? Successors.load(saved.table, MAX_CONTEXTS) : new Successors(MAX_CONTEXTS);
@@ -27,27 +28,21 @@ export class KneserNey {
     this.unigramTotal = this.unigrams.reduce((sum, count) => sum + count, 0);
   }
 
-  /**
-   * @param chain hashes of contexts, the shortest first @param out of these, the first `size` get probabilities
-   * @returns how many contexts of the chain were seen before
-   */
-  predict(chain: Uint32Array, out: Float64Array, size: number): number {
+  /** @param chain hashes of contexts, the shortest first @param out of these, the first `size` get probabilities */
+  predict(chain: Uint32Array, out: Float64Array, size: number): void {
     const uniform = 1 / size;
     for (let s = 0; s < size; s += 1) out[s] = (this.unigrams[s]! + uniform) / (this.unigramTotal + 1);
-    const discounts = this.discounts();
-    let seen = 0;
+    const discounts = (this.known ??= this.discounts());
     for (const context of chain) {
       const place = this.table.find(context);
-      if (place < 0) continue;
-      this.table.interpolate(place, discounts, out, size);
-      seen += 1;
+      if (place >= 0) this.table.interpolate(place, discounts, out, size);
     }
     normalise(out, size);
-    return seen;
   }
 
   /** @param keep what an older count weighs after a newer one in the same context, 0 to 1 */
   learn(chain: Uint32Array, symbol: number, keep: number): void {
+    this.known = undefined;
     for (let level = chain.length - 1; level >= 0; level -= 1) {
       const before = this.table.add(chain[level]!, symbol, keep);
       for (let step = 1; step <= STEPS; step += 1) {

@@ -7,7 +7,7 @@ import { ModelRefused } from './refused.js';
 
 const FORMAT = 'lockstep-prediction-model';
 /** Raised when what is stored changes its meaning. */
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
 
 /** What stands at the beginning of a model's file, and says what the rest is. */
 export interface PredictionModel {

@@ -1,6 +1,7 @@
 import { Calibration, type SavedCalibration } from './calibration.js';
 import { pathChain, pauseChain, timeChain } from './chains.js';
 import { DriftDetector, type DriftState } from './drift.js';
+import { Forest, type SavedForest } from './forest.js';
 import { KneserNey, type SavedKneserNey } from './kneser-ney.js';
 import type { Leaves } from './leaves.js';
 import { Mixture, type SavedMixture } from './mixture.js';
@@ -30,8 +31,7 @@ export interface Outlook {
 /** One voice of the mixture. */
 interface Expert {
   readonly name: string;
-  /** @returns how much like this it has seen: its word weighs by how good it was when it had seen as much */
-  predict(track: Track, out: Float64Array, size: number): number;
+  predict(track: Track, out: Float64Array, size: number): void;
   learn(track: Track, symbol: number, keep: number): void;
 }
 
@@ -48,6 +48,7 @@ export interface Voice {
  */
 export class SequenceModel {
   readonly networks: Networks | undefined;
+  private readonly forest: Forest | undefined;
   private readonly counts: readonly KneserNey[];
   private readonly experts: readonly Expert[];
   private readonly mixture: Mixture;
@@ -65,8 +66,13 @@ export class SequenceModel {
 
   constructor(saved: Partial<SavedSequence> = {}) {
     this.networks = saved.networks ? Networks.load(saved.networks) : undefined;
+    this.forest = saved.forest && this.networks ? new Forest(this.networks.schema, saved.forest) : undefined;
     this.counts = [new KneserNey(saved.counts?.[0]), new KneserNey(saved.counts?.[1])];
-    this.experts = [...countingExperts(this.counts), ...networkExperts(this.networks)];
+    this.experts = [
+      ...countingExperts(this.counts),
+      ...trainedExpert('network', this.networks),
+      ...trainedExpert('trees', this.forest),
+    ];
     this.given = this.experts.map(() => new Float64Array(MAX_SYMBOLS));
     this.mixture = new Mixture(this.experts.length, MAX_MIXTURES, saved.mixture);
     this.calibration = new Calibration(saved.calibration);
@@ -78,12 +84,9 @@ export class SequenceModel {
   /** @param size one more than the highest symbol in use */
   predict(track: Track, size: number): Outlook {
     this.asked = { track, length: track.length, size };
-    let context = fold(0, track.back(1));
-    for (const [e, expert] of this.experts.entries()) {
-      context = fold(context, expert.predict(track, this.given[e]!, size));
-    }
-    this.context = context;
-    this.mixture.mix(context, this.given, this.mixed, size);
+    for (const [e, expert] of this.experts.entries()) expert.predict(track, this.given[e]!, size);
+    this.context = fold(0, track.back(1));
+    this.mixture.mix(this.context, this.given, this.mixed, size);
     return { probabilities: this.mixed, size };
   }
 
@@ -133,6 +136,7 @@ export class SequenceModel {
   save(): SavedSequence {
     return {
       networks: this.networks?.save() ?? null,
+      forest: this.forest?.save() ?? null,
       counts: this.counts.map((counts) => counts.save()),
       mixture: this.mixture.save(),
       calibration: this.calibration.save(),
@@ -166,13 +170,16 @@ export class SequenceModel {
     this.pauses.learn(this.pauseChain(track), pauseMs);
   }
 
-  /** From the latest pauses alike, from the networks, and between the two: whichever are to be had. */
+  /** From the latest pauses alike, from networks and from trees: whichever are to be had, and what lies between them. */
   private pauseEstimates(track: Track, quantile: number): number[] {
-    const counted = this.pauses.quantile(this.pauseChain(track), quantile);
-    const learned = this.networks?.pause(track, quantile);
-    if (counted === undefined) return learned === undefined ? [] : [learned];
-    if (learned === undefined) return [counted];
-    return [counted, learned, ((Math.sqrt(counted) + Math.sqrt(learned)) / 2) ** 2];
+    const found = [
+      this.pauses.quantile(this.pauseChain(track), quantile),
+      this.networks?.pause(track, quantile),
+      this.forest?.pause(track, quantile),
+    ].filter((estimate) => estimate !== undefined);
+    if (found.length < 2) return found;
+    const root = found.reduce((sum, estimate) => sum + Math.sqrt(estimate), 0) / found.length;
+    return [...found, root ** 2];
   }
 }
 
@@ -182,24 +189,27 @@ function countingExperts([byPath, byTime]: readonly KneserNey[]): Expert[] {
     { name: 'time', chain: timeChain(), counts: byTime! },
   ].map(({ name, chain, counts }) => ({
     name,
-    predict: (track, out, size) => counts.predict(chain(track), out, size),
+    predict: (track, out, size) => {
+      counts.predict(chain(track), out, size);
+    },
     learn: (track, symbol, keep) => {
       counts.learn(chain(track), symbol, keep);
     },
   }));
 }
 
-function networkExperts(networks: Networks | undefined): Expert[] {
-  if (networks === undefined) return [];
-  const predict = (track: Track, out: Float64Array, size: number): number => {
-    networks.predict(track, out, size);
-    return 0;
+/** One that is left as it was trained, where there is one. */
+function trainedExpert(name: string, model: Pick<Forest, 'predict'> | undefined): Expert[] {
+  if (model === undefined) return [];
+  const predict: Expert['predict'] = (track, out, size) => {
+    model.predict(track, out, size);
   };
-  return [{ name: 'network', predict, learn: () => undefined }];
+  return [{ name, predict, learn: () => undefined }];
 }
 
 export interface SavedSequence {
   readonly networks: SavedNetworks | null;
+  readonly forest: SavedForest | null;
   readonly counts: readonly SavedKneserNey[];
   readonly mixture: SavedMixture;
   readonly calibration: SavedCalibration;

@@ -2,6 +2,7 @@ import type { FinishedContext } from './context.js';
 import { DENSE, denseOf, type FeatureSchema, attributeReader, sparseOf, toPauseUnits } from './features.js';
 import { chooseAttributes } from './attributes.js';
 import { type Beginning, Forecaster } from './forecaster.js';
+import { type ForestLesson, type ForestSettings, growForest } from './forest-training.js';
 import type { Gru } from './gru.js';
 import { type Epoch, type Lesson, trainGru, type TrainingSettings } from './gru-training.js';
 import { takeApart } from './leaves.js';
@@ -33,6 +34,7 @@ const SETTINGS: Omit<TrainingSettings, 'seed' | 'maxEpochs'> = {
   pauseWeight: 1,
   quantiles: QUANTILES,
 };
+const FOREST: Omit<ForestSettings, 'seed'> = { trees: 16, sample: 20_000, leaf: 10, depth: 14, tries: 8 };
 /** Classes of a network: the more there are, the slower it is. */
 const MAX_CLASSES = 256;
 /** Fewer transactions teach a network nothing. */
@@ -76,7 +78,7 @@ function* trainNetworks(
   for (const { events } of transactions.slice(0, cut)) for (const event of events) symbols.learn(event);
   const classes = Math.min(symbols.size, MAX_CLASSES);
   const schema: FeatureSchema = { classes, attributes: chooseAttributes(transactions.slice(0, cut), symbols) };
-  const lessonsOf = (part: readonly FinishedContext[]): Lesson[] =>
+  const lessonsOf = (part: readonly FinishedContext[]): Taught[] =>
     part.filter(({ events }) => events.length > 0).map((transaction) => lessonOf(transaction, schema, symbols));
   const lessons = lessonsOf(transactions.slice(0, cut));
   const validation = lessonsOf(transactions.slice(cut));
@@ -94,11 +96,18 @@ function* trainNetworks(
     }
     members.push(step.value);
   }
+  const growing = growForest(schema, lessons, { ...FOREST, seed });
+  let tree = growing.next();
+  for (; tree.done !== true; tree = growing.next()) yield { fraction: 1 };
   symbols.pin();
-  return { symbols: symbols.save(), sequence: { networks: new Networks(schema, hidden, members).save() } };
+  const sequence = { networks: new Networks(schema, hidden, members).save(), forest: tree.value };
+  return { symbols: symbols.save(), sequence };
 }
 
-function lessonOf({ startedAtMs, events }: FinishedContext, schema: FeatureSchema, symbols: Symbols): Lesson {
+/** A transaction as networks are taught, and as trees are. */
+type Taught = Lesson & ForestLesson;
+
+function lessonOf({ startedAtMs, events }: FinishedContext, schema: FeatureSchema, symbols: Symbols): Taught {
   const track = new Track(startedAtMs);
   const attributesOf = attributeReader(schema);
   const sparse: number[][] = [];
@@ -111,10 +120,13 @@ function lessonOf({ startedAtMs, events }: FinishedContext, schema: FeatureSchem
     dense.push(row);
   }
   const following = [...track.symbols.slice(1), END];
+  const pausesMs = following.map((symbol, index) => (symbol === END ? Number.NaN : track.gapMs(index + 1)));
   return {
+    track,
     sparse,
     dense,
     classes: following.map((symbol) => (symbol < schema.classes ? symbol : 1)),
-    pauses: following.map((symbol, index) => (symbol === END ? Number.NaN : toPauseUnits(track.gapMs(index + 1)))),
+    pauses: pausesMs.map(toPauseUnits),
+    pausesMs,
   };
 }

@@ -59,7 +59,7 @@ describe('a model in a file', () => {
     const { model } = decodeModel(text);
     expect(model).toMatchObject({
       format: 'lockstep-prediction-model',
-      formatVersion: 1,
+      formatVersion: 2,
       version: expect.stringMatching(/^model-[0-9a-f]{12}$/),
       metrics: { accuracy: 0.5 },
       trainingWindow: { from: '2026-01-05T09:00:00.000Z', to: expect.stringMatching(/Z$/) },
@@ -96,7 +96,7 @@ describe('a model in a file', () => {
     expect(['', 'hello', '[]', 'null', '7', '{}', '{"format":"onnx"}'].map(refusal)).toEqual(
       Array(7).fill('ModelForeign'),
     );
-    expect(refusal(tampered((body) => (body.formatVersion = 2)))).toBe('ModelVersion');
+    expect(refusal(tampered((body) => (body.formatVersion = 1)))).toBe('ModelVersion');
     expect(refusal(tampered((body) => (body.state.sequence.counts[0].unigrams = f32(1, Number.NaN))))).toBe(
       'ModelCorrupt',
     );
