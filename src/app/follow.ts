@@ -1,6 +1,7 @@
 import { isDecided } from '../core/entry.js';
 import { openEntryOf, readTransaction } from './log.js';
 import type { SiteNode } from './node.js';
+import { keepModel } from './predictions.js';
 import type { Site } from './site.js';
 import { confirmForeseen } from './write.js';
 
@@ -16,6 +17,8 @@ export class LogFollower {
   /** Numbers below these are confirmed: to confirm again does no harm. */
   readonly #confirmed = new Map<string, number>();
   #learnedAtMs = -Infinity;
+  /** What the predictor said of itself when that was written down last. */
+  #model: string | undefined;
 
   constructor(node: SiteNode) {
     this.#node = node;
@@ -31,6 +34,7 @@ export class LogFollower {
     if (nowMs - this.#learnedAtMs < site.options.predictionPeriodMs) return;
     this.#learnedAtMs = nowMs;
     await this.#node.foresee();
+    if (backfill) this.#model = await keepModel(site, backfill, this.#model);
   }
 
   async #confirm(site: Site, id: string): Promise<void> {

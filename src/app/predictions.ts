@@ -1,4 +1,5 @@
 import type { PredictionsAnswer } from '../core/api.js';
+import { MODEL_KEY } from '../core/items.js';
 import type { Foreseer, Site } from './site.js';
 import { NO_TALLY, type Tally, addTally, readTally } from './tally.js';
 
@@ -8,11 +9,28 @@ const NO_MODEL: Model = { name: 'none', version: '0', metrics: {} };
 
 /** What became of the candidates of this site, and who foresaw them. */
 export async function predictionsOf(site: Site, backfill: Foreseer | undefined): Promise<PredictionsAnswer> {
-  const [tally, description] = await Promise.all([readTally(site), backfill?.describe()]);
-  if (!description) return answer(backfill ? { ...NO_MODEL, name: 'silent' } : NO_MODEL, tally);
+  const [tally, model] = await Promise.all([readTally(site), backfill ? modelOf(backfill) : readModel(site)]);
+  return answer(model, tally);
+}
+
+/** Writes down who foresees in this process, for those of the site that do not. @returns what was written */
+export async function keepModel(site: Site, backfill: Foreseer, before?: string): Promise<string> {
+  const model = JSON.stringify(await modelOf(backfill));
+  if (model !== before) await site.tables.transact([{ kind: 'put', key: MODEL_KEY, item: { model } }]);
+  return model;
+}
+
+async function modelOf(backfill: Foreseer): Promise<Model> {
+  const description = await backfill.describe();
+  if (!description) return { ...NO_MODEL, name: 'silent' };
   const { version, metrics, trainingWindow } = description;
   const window = trainingWindow ? { trainedAt: trainingWindow.to, trainingWindow } : {};
-  return answer({ name: 'predictor', version, metrics, ...window }, tally);
+  return { name: 'predictor', version, metrics, ...window };
+}
+
+async function readModel(site: Site): Promise<Model> {
+  const [item] = await site.tables.get([MODEL_KEY]);
+  return item ? (JSON.parse(String(item['model'])) as Model) : NO_MODEL;
 }
 
 /** All sites together; one that does not answer is left out. The model is that of a follower: there it is at work. */

@@ -63,6 +63,8 @@ export const foreseenKey = (id: string, site: string): Key => ({ pk: transaction
 export const TALLIED = 'candidates';
 export const talliedKey = (id: string): Key => ({ pk: TALLIED, sk: id });
 export const TALLY_KEY: Key = { pk: 'predictions', sk: '-' };
+/** What the predictor at work here says of itself, where another process is asked for it. */
+export const MODEL_KEY: Key = { pk: 'predictions', sk: 'model' };
 export const markPk = (bucket: number): string => `mark#${bucket}`;
 export const markKey = (id: string, buckets: number): Key => ({ pk: markPk(bucketOf(id, buckets)), sk: id });
 export const versionKey = (stream: string, key: string): Key => ({ pk: `version#${partName(stream, key)}`, sk: '-' });

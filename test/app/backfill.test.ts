@@ -1,4 +1,5 @@
 import { LogFollower } from '../../src/app/follow.js';
+import { predictionsOf } from '../../src/app/predictions.js';
 import type { EventIn } from '../../src/core/api.js';
 import type { FinishedContext, ForeseenEvent, OpenContext, Predictor } from '../../src/ports/predictor.js';
 import { expectRest } from '../support/invariants.js';
@@ -267,6 +268,18 @@ describe('following the log', () => {
     await world.run(follower.follow(['T1']));
     const { events } = await world.run(world.node('east').service.write('T1', { events: [event('event 1')] }));
     expect(events[0]?.foreseen).toEqual(['west']);
+  });
+
+  it('who foresees is told by processes of the site that do not foresee themselves', async () => {
+    const world = await open(new Scripted());
+    const { site } = world.node('west');
+    expect((await world.run(predictionsOf(site, undefined))).model.name).toBe('none');
+    const follower = new LogFollower(await world.coordinator('west/2'));
+    await world.run(follower.follow([]));
+    expect((await world.run(predictionsOf(site, undefined))).model).toMatchObject({
+      name: 'predictor',
+      version: 'scripted',
+    });
   });
 });
 
