@@ -20,7 +20,7 @@ const functions = readdirSync(join(ROOT, 'lambdas'), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .map(({ name }) => name);
 
-const forAll = [literalKeys(), shortErrors(), versionsOnly(), withoutHttp2(), withoutUnused(), withoutEndpointCache()];
+const forAll = [plainSchemas(), shortErrors(), versionsOnly(), withoutHttp2(), withoutUnused(), withoutEndpointCache()];
 await bundle(TELL_SCHEMAS, forAll);
 await bundle(
   functions.filter((name) => !TELL_SCHEMAS.includes(name)),
@@ -50,14 +50,25 @@ async function bundle(names, plugins) {
   });
 }
 
-/** The SDK's schemas have keys that are constants: a bundler cannot know that taking them has no effect. */
-function literalKeys() {
-  return onLoad('literal-keys', /@aws-sdk[/\\]client-[^/\\]+[/\\]dist-es[/\\]schemas[/\\]schemas_\d+\.js$/, (text) => {
-    const constants = new Map(
-      [...text.matchAll(/^const (\w+) = ("[^"]*");$/gm)].map(([, name, value]) => [name, value]),
-    );
-    return text.replaceAll(/\[(_\w+)\]:/g, (all, name) => (constants.has(name) ? `${constants.get(name)}:` : all));
-  });
+/**
+ * The SDK's schemas have keys that are constants: a bundler cannot know that taking them has no effect. And each client
+ * registers an error for whatever any of its operations may answer. Of those whose errors are told by name and message
+ * alone none is: an error that is not registered has its name all the same. DynamoDB's carry reasons.
+ */
+function plainSchemas() {
+  return onLoad(
+    'plain-schemas',
+    /@aws-sdk[/\\]client-[^/\\]+[/\\]dist-es[/\\]schemas[/\\]schemas_\d+\.js$/,
+    (text, path) => {
+      const constants = new Map(
+        [...text.matchAll(/^const (\w+) = ("[^"]*");$/gm)].map(([, name, value]) => [name, value]),
+      );
+      const plain = text.replaceAll(/\[(_\w+)\]:/g, (all, name) =>
+        constants.has(name) ? `${constants.get(name)}:` : all,
+      );
+      return path.includes('client-dynamodb') ? plain : plain.replaceAll(/^n0_registry\.registerError\(.*\);$/gm, '');
+    },
+  );
 }
 
 /** Every error that a service may answer with is a class of the same making: here they are made by one function. */
@@ -78,7 +89,7 @@ function shortErrors() {
       const members = [...whole.matchAll(/this\.(\w+) = opts/g)].map(([, member]) => member);
       const retryable = /^ {4}\$retryable = \{[^]*?\};$/m.exec(whole)?.[0].trim().slice('$retryable = '.length, -1);
       const more = retryable === undefined ? '' : `, { $retryable: ${retryable} }`;
-      return `export const ${name} = make("${name}", ${fault}, ${JSON.stringify(members)}${more});`;
+      return `export const ${name} = /* @__PURE__ */ make("${name}", ${fault}, ${JSON.stringify(members)}${more});`;
     });
     return short.replace(/^(?=export const)/m, `const SHAPES = ${JSON.stringify(shapes)};\n${make}\n`);
   });
@@ -148,7 +159,7 @@ function onLoad(name, filter, change) {
   return {
     name,
     setup: ({ onLoad: on }) => {
-      on({ filter }, ({ path }) => ({ contents: change(readFileSync(path, 'utf8')), loader: 'js' }));
+      on({ filter }, ({ path }) => ({ contents: change(readFileSync(path, 'utf8'), path), loader: 'js' }));
     },
   };
 }
